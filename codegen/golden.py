@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The buffers VFIO_DEVICE_GET_REGION_INFO writes, byte for byte, little endian."""
+
+from __future__ import annotations
+
+from .model import Golden, Record, Spec
+
+#: vfio-pci gives every region 1 TiB of the device file's offsets.
+_OFFSET_SHIFT = 40
+
+
+def _pack(record: Record, values: dict[str, int | bytes]) -> bytes:
+    raw = bytearray(record.size)
+    for field in record.fields:
+        value = values.get(field.name, 0)
+        if isinstance(value, int):
+            value = value.to_bytes(field.size, "little")
+        raw[field.offset:field.offset + field.size] = value
+    return bytes(raw)
+
+
+def region_info(spec: Spec, golden: Golden) -> bytes:
+    """One whole buffer, with argsz exactly its length."""
+    region = spec.region(golden.region)
+    info = spec.core_struct("vfio_region_info")
+    header = spec.core_struct("vfio_info_cap_header")
+
+    # The TYPE record comes from the core, ahead of the region's own.
+    chain = [(spec.core_struct("vfio_region_info_cap_type"), spec.core_number("VFIO_REGION_INFO_CAP_TYPE"), 1,
+              {"type": spec.region_type(spec.vendor(region.vendor)),
+               "subtype": spec.subtype(region.subtype).value})]
+    for cap in spec.region_capabilities(region):
+        chain.append((cap, cap.id, cap.version,
+                      {f.name: golden.values[f.source] for f in cap.data_fields}))
+
+    total = info.size + sum(record.size for record, *_ in chain)
+    # The core adds CAPS to whatever the region was registered with.
+    flags = spec.flag_bits((region.flags if golden.size else region.flags_empty) + ["caps"])
+    out = _pack(info, {"argsz": total, "flags": flags, "index": golden.index,
+                       "cap_offset": info.size, "size": golden.size,
+                       "offset": golden.index << _OFFSET_SHIFT})
+    for n, (record, cap_id, version, values) in enumerate(chain):
+        end = len(out) + record.size
+        head = _pack(header, {"id": cap_id, "version": version,
+                              "next": end if n + 1 < len(chain) else 0})
+        out += _pack(record, {**values, "header": head})
+    return out
+
+
+def hexdump(raw: bytes) -> list[str]:
+    """Lines of offset and 16 bytes, in two groups of eight."""
+    lines = []
+    for start in range(0, len(raw), 16):
+        row = raw[start:start + 16]
+        lines.append(f"{start:04x}  {row[:8].hex(' ')}  {row[8:].hex(' ')}")
+    return lines
