@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * GPU RAM as user space maps it: mmap, faults, the registration that lets the
+ * IOMMU code know the memory, and the gate that keeps everybody out while the
+ * GPU is in reset.
+ *
+ * mmap inserts no page. Pages go in at fault time, because a present page may
+ * be prefetched (see gpu_ram_rw.c), and because remap_pfn_range() at mmap time
+ * would run before the vma can be found by a reset's unmap_mapping_range().
+ */
+
+#include <linux/mm.h>
+#include <linux/refcount.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/vfio.h>
+#include <asm/mmu_context.h>
+
+#include "compat.h"
+#include "nvlink2.h"
+#include "range.h"
+#include "region.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+/**
+ * struct nvlink2_mapping - one mmap of GPU RAM, however often it was split
+ * @dev: the GPU; lives longer, every vma holds its file
+ * @mm: address space of the mapping, as a reference on the struct only
+ * @mem: registration of the whole range that was mapped
+ * @ua: user address of that range
+ * @len: its length in bytes
+ * @vmas: vmas that are left of it
+ * @put: @mem was given back, and is somebody else's now
+ * @node: on the device's stale list, when no vma is left but @mem is still
+ *	  there
+ */
+struct nvlink2_mapping {
+	struct nvlink2_device *dev;
+	struct mm_struct *mm;
+	struct mm_iommu_table_group_mem_t *mem;
+	unsigned long ua;
+	unsigned long len;
+	refcount_t vmas;
+	bool put;
+	struct list_head node;
+};
+
+/*
+ * Gives the registration back, if that is possible, and tells whether it is
+ * gone. It stays when translations of a container still point into it, or when
+ * user space has registered the same range once more.
+ */
+static bool nvlink2_mapping_gone(struct nvlink2_mapping *map)
+{
+	if (!map->put) {
+		if (mm_iommu_put(map->mm, map->mem))
+			return false;
+		map->put = true;
+	}
+	return mm_iommu_lookup(map->mm, map->ua, map->len) != map->mem;
+}
+
+static void nvlink2_mapping_free(struct nvlink2_mapping *map)
+{
+	mmdrop(map->mm);
+	kfree(map);
+}
+
+static void nvlink2_vma_open(struct vm_area_struct *vma)
+{
+	struct nvlink2_mapping *map = vma->vm_private_data;
+
+	refcount_inc(&map->vmas);
+}
+
+static void nvlink2_vma_close(struct vm_area_struct *vma)
+{
+	struct nvlink2_mapping *map = vma->vm_private_data;
+	struct nvlink2_device *dev = map->dev;
+
+	if (!refcount_dec_and_test(&map->vmas))
+		return;
+
+	mutex_lock(&dev->mappings_lock);
+	if (nvlink2_mapping_gone(map)) {
+		mutex_unlock(&dev->mappings_lock);
+		nvlink2_mapping_free(map);
+		return;
+	}
+	list_add_tail(&map->node, &dev->stale);
+	mutex_unlock(&dev->mappings_lock);
+}
+
+/*
+ * The registration knows the memory by its user address; at another one it
+ * would be stale.
+ */
+static int nvlink2_vma_mremap(struct vm_area_struct *vma)
+{
+	return -EINVAL;
+}
+
+static vm_fault_t nvlink2_gpu_ram_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct nvlink2_mapping *map = vma->vm_private_data;
+	struct nvlink2_device *dev = map->dev;
+	u64 pos = nvlink2_pgoff_to_pos(vmf->pgoff);
+	phys_addr_t hpa = dev->topo.gpu.hpa + pos;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+
+	if (!nvlink2_range_ok(pos, PAGE_SIZE, dev->topo.gpu.size))
+		return ret;
+
+	down_read(&dev->gate);
+	if (!nvlink2_gpu_ram_blocked(dev))
+		ret = vmf_insert_pfn(vma, vmf->address, PHYS_PFN(hpa));
+	up_read(&dev->gate);
+
+	trace_vfio_pci_nvgpu_mmap_fault(dev->core.pdev, hpa, vmf->address, ret);
+	return ret;
+}
+
+static const struct vm_operations_struct nvlink2_gpu_ram_vm_ops = {
+	.open = nvlink2_vma_open,
+	.close = nvlink2_vma_close,
+	.mremap = nvlink2_vma_mremap,
+	.fault = nvlink2_gpu_ram_fault,
+};
+
+static int nvlink2_gpu_ram_mmap(struct vfio_pci_core_device *core,
+				struct vfio_pci_region *region,
+				struct vm_area_struct *vma)
+{
+	struct nvlink2_device *dev = nvlink2_from_core(core);
+	unsigned long len = vma->vm_end - vma->vm_start;
+	u64 pos = nvlink2_pgoff_to_pos(vma->vm_pgoff);
+	struct nvlink2_mapping *map;
+	phys_addr_t hpa;
+	int ret;
+
+	if (!nvlink2_range_ok(pos, len, dev->topo.gpu.size))
+		return -EINVAL;
+
+	map = kzalloc(sizeof(*map), GFP_KERNEL_ACCOUNT);
+	if (!map)
+		return -ENOMEM;
+
+	hpa = dev->topo.gpu.hpa + pos;
+	map->dev = dev;
+	map->mm = vma->vm_mm;
+	map->ua = vma->vm_start;
+	map->len = len;
+	refcount_set(&map->vmas, 1);
+
+	/*
+	 * Exactly the range that is mapped: QEMU registers the same one for
+	 * DMA, and gets it only when address and length are equal.
+	 */
+	ret = mm_iommu_newdev(map->mm, map->ua, len >> PAGE_SHIFT, hpa,
+			      &map->mem);
+	trace_vfio_pci_nvgpu_mmap(core->pdev, hpa, vma->vm_start, len, ret);
+	if (ret) {
+		kfree(map);
+		return ret;
+	}
+
+	mmgrab(map->mm);
+	nvlink2_region_prepare_vma(NVLINK2_REGION_GPU_RAM, vma);
+	vma->vm_private_data = map;
+	vma->vm_ops = &nvlink2_gpu_ram_vm_ops;
+	return 0;
+}
+
+/* Mappings hold the file, so none is left when the region goes. */
+static void nvlink2_gpu_ram_release(struct vfio_pci_core_device *core,
+				    struct vfio_pci_region *region)
+{
+}
+
+static int nvlink2_gpu_ram_add_capability(struct vfio_pci_core_device *core,
+					  struct vfio_pci_region *region,
+					  struct vfio_info_cap *caps)
+{
+	struct nvlink2_device *dev = nvlink2_from_core(core);
+	const struct nvlink2_cap_values values = {
+		.tgt = dev->topo.gpu.tgt,
+	};
+
+	return nvlink2_region_add_caps(NVLINK2_REGION_GPU_RAM, &values, caps);
+}
+
+static const struct vfio_pci_regops nvlink2_gpu_ram_regops = {
+	.rw = nvlink2_gpu_ram_rw,
+	.mmap = nvlink2_gpu_ram_mmap,
+	.release = nvlink2_gpu_ram_release,
+	.add_capability = nvlink2_gpu_ram_add_capability,
+};
+
+/**
+ * nvlink2_gpu_ram_register() - add the GPU RAM region to a GPU being opened
+ * @dev: the GPU; its topology has been read
+ *
+ * Context: process context, between vfio_pci_core_enable() and
+ * vfio_pci_core_finish_enable(). vfio-pci releases the region.
+ * Return: 0 or -ENOMEM.
+ */
+int nvlink2_gpu_ram_register(struct nvlink2_device *dev)
+{
+	return nvlink2_region_register(dev, NVLINK2_REGION_GPU_RAM,
+				       dev->topo.gpu.size,
+				       &nvlink2_gpu_ram_regops);
+}
+
+static void nvlink2_gpu_ram_zap(struct nvlink2_device *dev)
+{
+	/* All device regions; of a bridge only ATSD, which has no gate. */
+	if (dev->topo.role == NVLINK2_ROLE_GPU)
+		unmap_mapping_range(dev->core.vdev.inode->i_mapping,
+				    VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_NUM_REGIONS),
+				    0, true);
+}
+
+/**
+ * nvlink2_gpu_ram_blocked() - is GPU RAM out of bounds just now?
+ * @dev: the GPU
+ *
+ * Context: gate held.
+ * Return: true while a reset or an error recovery is under way.
+ */
+bool nvlink2_gpu_ram_blocked(struct nvlink2_device *dev)
+{
+	lockdep_assert_held(&dev->gate);
+	return dev->resets || dev->frozen;
+}
+
+/**
+ * nvlink2_gpu_ram_block() - a reset begins: keep everybody out
+ * @dev: the device
+ *
+ * When this returns, no user page of GPU RAM is mapped, no copy is under way,
+ * and faults get SIGBUS until nvlink2_gpu_ram_unblock(). Nests.
+ *
+ * Context: process context; device_lock, possibly memory_lock held. Takes the
+ * gate only to change the count: unmapping waits for page table locks that a
+ * fault holds inside the gate.
+ */
+void nvlink2_gpu_ram_block(struct nvlink2_device *dev)
+{
+	down_write(&dev->gate);
+	dev->resets++;
+	up_write(&dev->gate);
+	nvlink2_gpu_ram_zap(dev);
+}
+
+/**
+ * nvlink2_gpu_ram_unblock() - the reset is over
+ * @dev: the device
+ *
+ * Context: as nvlink2_gpu_ram_block().
+ */
+void nvlink2_gpu_ram_unblock(struct nvlink2_device *dev)
+{
+	down_write(&dev->gate);
+	dev->resets--;
+	up_write(&dev->gate);
+}
+
+/**
+ * nvlink2_gpu_ram_freeze() - an error was reported: keep everybody out
+ * @dev: the device
+ *
+ * Does not nest: an error may be reported several times, and be over once.
+ *
+ * Context: process context, device_lock held.
+ */
+void nvlink2_gpu_ram_freeze(struct nvlink2_device *dev)
+{
+	down_write(&dev->gate);
+	dev->frozen = true;
+	up_write(&dev->gate);
+	nvlink2_gpu_ram_zap(dev);
+}
+
+/**
+ * nvlink2_gpu_ram_thaw() - recovery is over, or the device is opened anew
+ * @dev: the device
+ *
+ * Context: process context.
+ */
+void nvlink2_gpu_ram_thaw(struct nvlink2_device *dev)
+{
+	down_write(&dev->gate);
+	dev->frozen = false;
+	up_write(&dev->gate);
+}
+
+/* Forgets registrations that have gone; false when one is still there. */
+static bool nvlink2_gpu_ram_sweep(struct nvlink2_device *dev)
+{
+	struct nvlink2_mapping *map, *next;
+	bool clean;
+
+	mutex_lock(&dev->mappings_lock);
+	list_for_each_entry_safe(map, next, &dev->stale, node) {
+		if (!nvlink2_mapping_gone(map))
+			continue;
+		list_del(&map->node);
+		nvlink2_mapping_free(map);
+	}
+	clean = list_empty(&dev->stale);
+	mutex_unlock(&dev->mappings_lock);
+	return clean;
+}
+
+/**
+ * nvlink2_gpu_ram_ready() - may the GPU be opened?
+ * @dev: the device
+ *
+ * A process that still has the RAM registered could have it translated for
+ * DMA, behind the back of the next owner.
+ *
+ * Context: process context, from open_device.
+ * Return: 0, or -EBUSY while an earlier owner's registration remains.
+ */
+int nvlink2_gpu_ram_ready(struct nvlink2_device *dev)
+{
+	if (nvlink2_gpu_ram_sweep(dev))
+		return 0;
+	pci_warn_once(dev->core.pdev,
+		      "GPU RAM is still registered for DMA by an earlier owner; the GPU cannot be opened until that process unregisters it or exits\n");
+	return -EBUSY;
+}
+
+/**
+ * nvlink2_gpu_ram_init() - prepare a device that was just allocated
+ * @dev: the device
+ */
+void nvlink2_gpu_ram_init(struct nvlink2_device *dev)
+{
+	init_rwsem(&dev->gate);
+	mutex_init(&dev->mappings_lock);
+	INIT_LIST_HEAD(&dev->stale);
+}
+
+/**
+ * nvlink2_gpu_ram_fini() - the device goes
+ * @dev: the device, which nobody has open
+ *
+ * A registration that is still in use cannot be taken back; its address space
+ * is then kept for good, which costs memory but frees nothing under a user.
+ *
+ * Context: process context.
+ */
+void nvlink2_gpu_ram_fini(struct nvlink2_device *dev)
+{
+	struct nvlink2_mapping *map, *next;
+
+	if (nvlink2_gpu_ram_sweep(dev))
+		return;
+
+	pci_warn(dev->core.pdev, "GPU RAM is still registered for DMA\n");
+	list_for_each_entry_safe(map, next, &dev->stale, node) {
+		list_del(&map->node);
+		if (map->put)
+			nvlink2_mapping_free(map);
+		else
+			kfree(map);
+	}
+}

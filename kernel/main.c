@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfio-pci variant driver for NVIDIA V100 GPUs with NVLink2 on POWER9 and the
+ * NVLink2 bridges that connect them.
+ */
+
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/vfio_pci_core.h>
+
+#include "compat.h"
+#include "nvlink2.h"
+#include "nvlink2_contract.h"
+#include "platform.h"
+
+static int nvlink2_register_regions(struct nvlink2_device *dev)
+{
+	switch (dev->topo.role) {
+	case NVLINK2_ROLE_GPU:
+		return nvlink2_gpu_ram_register(dev);
+	case NVLINK2_ROLE_BRIDGE:
+		return nvlink2_atsd_register(dev);
+	default:
+		return 0;
+	}
+}
+
+static int nvlink2_open_device(struct vfio_device *vdev)
+{
+	struct nvlink2_device *dev = nvlink2_from_vdev(vdev);
+	int err;
+
+	err = nvlink2_gpu_ram_ready(dev);
+	if (err)
+		return err;
+
+	err = nvlink2_topology_read(dev->core.pdev, &dev->topo);
+	if (err)
+		return err;
+
+	err = vfio_pci_core_enable(&dev->core);
+	if (err)
+		return err;
+	nvlink2_gpu_ram_thaw(dev);
+
+	err = nvlink2_register_regions(dev);
+	if (err)
+		goto disable;
+
+	if (dev->topo.role == NVLINK2_ROLE_GPU) {
+		err = nvlink2_lpar_bind(dev);
+		if (err)
+			goto disable;
+	}
+
+	vfio_pci_core_finish_enable(&dev->core);
+	return 0;
+
+disable:
+	/* Releases the regions as well. */
+	vfio_pci_core_disable(&dev->core);
+	return err;
+}
+
+static void nvlink2_close_device(struct vfio_device *vdev)
+{
+	struct nvlink2_device *dev = nvlink2_from_vdev(vdev);
+
+	nvlink2_lpar_unbind(dev);
+	vfio_pci_core_close_device(vdev);
+}
+
+static int nvlink2_init_dev(struct vfio_device *vdev)
+{
+	nvlink2_gpu_ram_init(nvlink2_from_vdev(vdev));
+	return vfio_pci_core_init_dev(vdev);
+}
+
+static void nvlink2_release_dev(struct vfio_device *vdev)
+{
+	nvlink2_gpu_ram_fini(nvlink2_from_vdev(vdev));
+	vfio_pci_core_release_dev(vdev);
+}
+
+static const struct vfio_device_ops nvlink2_ops = {
+	.name		= "nvlink2-vfio-pci",
+	.init		= nvlink2_init_dev,
+	.release	= nvlink2_release_dev,
+	.open_device	= nvlink2_open_device,
+	.close_device	= nvlink2_close_device,
+	.ioctl		= vfio_pci_core_ioctl,
+	.device_feature	= vfio_pci_core_ioctl_feature,
+	.read		= vfio_pci_core_read,
+	.write		= vfio_pci_core_write,
+	.mmap		= vfio_pci_core_mmap,
+	.request	= vfio_pci_core_request,
+	.match		= vfio_pci_core_match,
+	.bind_iommufd	= vfio_iommufd_physical_bind,
+	.unbind_iommufd	= vfio_iommufd_physical_unbind,
+	.attach_ioas	= vfio_iommufd_physical_attach_ioas,
+	.detach_ioas	= vfio_iommufd_physical_detach_ioas,
+};
+
+static int nvlink2_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct nvlink2_device *dev;
+	int err;
+
+	dev = vfio_alloc_device(nvlink2_device, core.vdev, &pdev->dev,
+				&nvlink2_ops);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+
+	dev_set_drvdata(&pdev->dev, &dev->core);
+	err = vfio_pci_core_register_device(&dev->core);
+	if (err)
+		vfio_put_device(&dev->core.vdev);
+	return err;
+}
+
+static void nvlink2_remove(struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
+
+	vfio_pci_core_unregister_device(core);
+	vfio_put_device(&core->vdev);
+}
+
+/* Every reset of the function, whoever asked for it, passes through these. */
+static void nvlink2_reset_prepare(struct pci_dev *pdev)
+{
+	nvlink2_gpu_ram_block(nvlink2_from_core(dev_get_drvdata(&pdev->dev)));
+}
+
+static void nvlink2_reset_done(struct pci_dev *pdev)
+{
+	nvlink2_gpu_ram_unblock(nvlink2_from_core(dev_get_drvdata(&pdev->dev)));
+}
+
+static pci_ers_result_t nvlink2_error_detected(struct pci_dev *pdev,
+					       pci_channel_state_t state)
+{
+	nvlink2_gpu_ram_freeze(nvlink2_from_core(dev_get_drvdata(&pdev->dev)));
+	return vfio_pci_core_aer_err_detected(pdev, state);
+}
+
+static void nvlink2_resume(struct pci_dev *pdev)
+{
+	nvlink2_gpu_ram_thaw(nvlink2_from_core(dev_get_drvdata(&pdev->dev)));
+}
+
+static const struct pci_error_handlers nvlink2_err_handlers = {
+	.error_detected	= nvlink2_error_detected,
+	.resume		= nvlink2_resume,
+	.reset_prepare	= nvlink2_reset_prepare,
+	.reset_done	= nvlink2_reset_done,
+};
+
+/* Only for the module alias: what a function is, the device tree decides. */
+#define NVLINK2_ID(vendor, device) \
+	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(vendor, device) },
+
+static const struct pci_device_id nvlink2_id_table[] = {
+	NVLINK2_PCI_IDS(NVLINK2_ID)
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, nvlink2_id_table);
+
+static struct pci_driver nvlink2_driver = {
+	.name			= "nvlink2-vfio-pci",
+	.id_table		= nvlink2_id_table,
+	.probe			= nvlink2_probe,
+	.remove			= nvlink2_remove,
+	.err_handler		= &nvlink2_err_handlers,
+	.driver_managed_dma	= true,
+};
+
+static int __init nvlink2_init(void)
+{
+	int err;
+
+	nvlink2_platform_init();
+	err = pci_register_driver(&nvlink2_driver);
+	if (err)
+		nvlink2_platform_exit();
+	return err;
+}
+module_init(nvlink2_init);
+
+static void __exit nvlink2_exit(void)
+{
+	pci_unregister_driver(&nvlink2_driver);
+	nvlink2_platform_exit();
+}
+module_exit(nvlink2_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("VFIO for NVIDIA V100 GPUs with NVLink2 on POWER9");

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The platform interface. Two providers exist: "powernv", the kernel's own
+ * pnv_npu2_map_lpar_dev() and pnv_npu2_unmap_lpar_dev() where the running
+ * kernel has them (arch/powerpc/platforms/powernv/npu-dma.c, up to 5.12), and
+ * the simulator.
+ */
+
+#include <linux/export.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+
+#include "platform.h"
+
+typedef int (*pnv_map_fn)(struct pci_dev *gpdev, unsigned int lparid,
+			  unsigned long msr);
+typedef int (*pnv_unmap_fn)(struct pci_dev *gpdev);
+
+static DEFINE_MUTEX(nvlink2_platform_lock);
+static const struct nvlink2_platform_ops *nvlink2_platform;
+
+static pnv_map_fn nvlink2_pnv_map;
+static pnv_unmap_fn nvlink2_pnv_unmap;
+
+/* Firmware answers with its own codes; an errno stays what it is. */
+static int nvlink2_pnv_errno(int ret)
+{
+	if (ret >= 0)
+		return ret ? -EIO : 0;
+	return ret >= -MAX_ERRNO ? ret : -EIO;
+}
+
+static int nvlink2_pnv_bind(struct pci_dev *gpu, u64 lpid, u64 msr)
+{
+	if (lpid > U32_MAX)
+		return -ERANGE;
+	return nvlink2_pnv_errno(nvlink2_pnv_map(gpu, lpid, msr));
+}
+
+static int nvlink2_pnv_unbind(struct pci_dev *gpu)
+{
+	return nvlink2_pnv_errno(nvlink2_pnv_unmap(gpu));
+}
+
+static const struct nvlink2_platform_ops nvlink2_powernv_ops = {
+	.name = "powernv",
+	.bind = nvlink2_pnv_bind,
+	.unbind = nvlink2_pnv_unbind,
+};
+
+/**
+ * nvlink2_platform_register() - offer to be the provider
+ * @ops: what the provider can do; must live until it is unregistered
+ *
+ * Context: process context.
+ * Return: 0, or -EBUSY when another provider is registered.
+ */
+int nvlink2_platform_register(const struct nvlink2_platform_ops *ops)
+{
+	int err = 0;
+
+	mutex_lock(&nvlink2_platform_lock);
+	if (nvlink2_platform)
+		err = -EBUSY;
+	else
+		nvlink2_platform = ops;
+	mutex_unlock(&nvlink2_platform_lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(nvlink2_platform_register);
+
+/**
+ * nvlink2_platform_unregister() - take the offer back
+ * @ops: what was registered; anything else is left alone
+ *
+ * A GPU that is bound holds a reference on the owner, so a module's exit
+ * function can call this without looking.
+ *
+ * Context: process context.
+ */
+void nvlink2_platform_unregister(const struct nvlink2_platform_ops *ops)
+{
+	mutex_lock(&nvlink2_platform_lock);
+	if (nvlink2_platform == ops)
+		nvlink2_platform = NULL;
+	mutex_unlock(&nvlink2_platform_lock);
+}
+EXPORT_SYMBOL_GPL(nvlink2_platform_unregister);
+
+/**
+ * nvlink2_platform_get() - take hold of the provider
+ *
+ * Context: process context.
+ * Return: the provider, to be put by nvlink2_platform_put(), or NULL when there
+ * is none or it is about to go.
+ */
+const struct nvlink2_platform_ops *nvlink2_platform_get(void)
+{
+	const struct nvlink2_platform_ops *ops;
+
+	mutex_lock(&nvlink2_platform_lock);
+	ops = nvlink2_platform;
+	if (ops && !try_module_get(ops->owner))
+		ops = NULL;
+	mutex_unlock(&nvlink2_platform_lock);
+	return ops;
+}
+
+/**
+ * nvlink2_platform_put() - let go of the provider
+ * @ops: from nvlink2_platform_get()
+ *
+ * Context: any.
+ */
+void nvlink2_platform_put(const struct nvlink2_platform_ops *ops)
+{
+	module_put(ops->owner);
+}
+
+/**
+ * nvlink2_platform_init() - use the kernel's own provider where there is one
+ *
+ * Looked up at run time: the functions left the kernel in 5.13, and the same
+ * source serves both sides of that.
+ *
+ * Context: process context, module init.
+ */
+void nvlink2_platform_init(void)
+{
+	nvlink2_pnv_map = (pnv_map_fn)__symbol_get("pnv_npu2_map_lpar_dev");
+	if (!nvlink2_pnv_map)
+		return;
+	nvlink2_pnv_unmap =
+		(pnv_unmap_fn)__symbol_get("pnv_npu2_unmap_lpar_dev");
+	if (!nvlink2_pnv_unmap) {
+		__symbol_put("pnv_npu2_map_lpar_dev");
+		nvlink2_pnv_map = NULL;
+		return;
+	}
+	nvlink2_platform_register(&nvlink2_powernv_ops);
+}
+
+/**
+ * nvlink2_platform_exit() - undo nvlink2_platform_init()
+ *
+ * Context: process context, module exit.
+ */
+void nvlink2_platform_exit(void)
+{
+	if (!nvlink2_pnv_map)
+		return;
+	nvlink2_platform_unregister(&nvlink2_powernv_ops);
+	__symbol_put("pnv_npu2_unmap_lpar_dev");
+	__symbol_put("pnv_npu2_map_lpar_dev");
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the driver needs of the platform, and who provides it. The driver never
+ * calls firmware itself.
+ */
+#ifndef NVLINK2_PLATFORM_H
+#define NVLINK2_PLATFORM_H
+
+#include <linux/types.h>
+
+struct module;
+struct pci_dev;
+
+/**
+ * struct nvlink2_platform_ops - a provider of partition mappings
+ * @owner: module that must stay while a GPU is bound, NULL for this driver
+ * @name: for messages
+ * @bind: let the translations of @lpid serve the GPU's accesses made with the
+ *	  MSR bits @msr; 0 or a negative errno. Process context, may sleep.
+ * @unbind: undo @bind; 0 or a negative errno. Process context, may sleep.
+ */
+struct nvlink2_platform_ops {
+	struct module *owner;
+	const char *name;
+	int (*bind)(struct pci_dev *gpu, u64 lpid, u64 msr);
+	int (*unbind)(struct pci_dev *gpu);
+};
+
+int nvlink2_platform_register(const struct nvlink2_platform_ops *ops);
+void nvlink2_platform_unregister(const struct nvlink2_platform_ops *ops);
+
+const struct nvlink2_platform_ops *nvlink2_platform_get(void);
+void nvlink2_platform_put(const struct nvlink2_platform_ops *ops);
+
+void nvlink2_platform_init(void);
+void nvlink2_platform_exit(void);
+
+#endif /* NVLINK2_PLATFORM_H */

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Pure arithmetic of ranges and addresses. Knows no kernel subsystem, so that
+ * it can be tested exhaustively, in the kernel and outside of it.
+ */
+#ifndef NVLINK2_RANGE_H
+#define NVLINK2_RANGE_H
+
+#include <linux/types.h>
+
+/**
+ * nvlink2_range_ok() - does an access lie whole inside a region?
+ * @pos: first byte, counted from the start of the region
+ * @len: length in bytes
+ * @size: size of the region in bytes
+ *
+ * The one rule for read, write, mmap and fault. Written as two comparisons
+ * that cannot wrap, because @pos and @len come from user space.
+ *
+ * Context: any.
+ * Return: true when [@pos, @pos + @len) is not empty and lies in [0, @size).
+ */
+static inline bool nvlink2_range_ok(u64 pos, u64 len, u64 size)
+{
+	return len && pos < size && len <= size - pos;
+}
+
+/**
+ * nvlink2_range_clip() - how much of an access a region can serve
+ * @pos: first byte, counted from the start of the region
+ * @len: wanted length in bytes
+ * @size: size of the region in bytes
+ *
+ * Context: any.
+ * Return: bytes, 0 when @pos is at or behind the end.
+ */
+static inline u64 nvlink2_range_clip(u64 pos, u64 len, u64 size)
+{
+	if (pos >= size)
+		return 0;
+	return len < size - pos ? len : size - pos;
+}
+
+/**
+ * nvlink2_range_piece() - length up to the next boundary
+ * @pos: first byte
+ * @len: bytes that remain
+ * @step: distance of the boundaries in bytes, a power of two
+ *
+ * Context: any.
+ * Return: the largest piece of [@pos, @pos + @len) at its start that crosses no
+ * multiple of @step.
+ */
+static inline u64 nvlink2_range_piece(u64 pos, u64 len, u64 step)
+{
+	u64 room = step - (pos & (step - 1));
+
+	return len < room ? len : room;
+}
+
+/**
+ * nvlink2_tgt_compress() - the compressed address of GPU RAM ("tgt")
+ * @hpa: host physical address
+ *
+ * The NPU2 talks to a GPU with 47 bits of address where the processor uses 51:
+ * it leaves out the bits that are the same for all GPU RAM. The layout is
+ * skiboot's (hw/npu2.c, "GPU memory map").
+ *
+ * Context: any.
+ * Return: the address as the GPU sees it.
+ */
+static inline u64 nvlink2_tgt_compress(u64 hpa)
+{
+	return ((hpa >> 42) & 1) << 42 | ((hpa >> 45) & 3) << 43 |
+	       ((hpa >> 49) & 3) << 45 | (hpa & ((1ULL << 43) - 1));
+}
+
+#endif /* NVLINK2_RANGE_H */
