@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Every entry point. A target installs what it needs first, after saying so; nothing is said
+# when everything is there.
+
+# Plain `python3` may be one without Debian's modules.
+PYTHON ?= /usr/bin/python3
+KDIR ?= /lib/modules/$(shell uname -r)/build
+setup := sh tests/setup.sh
+lab := $(PYTHON) -m tests.lab
+
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help generate check-generated demo test test-guest lint abi-check bench modules fetch \
+	shell clean distclean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
+demo: ## boot an emulated POWER9 with 2 GPUs and 4 bridges and show what a program sees
+	@$(setup) demo
+	@$(lab) demo
+
+test: ## every test, those in the emulated machine included; ends with `N passed, N failed`
+	@$(setup) test
+	@$(PYTHON) -m pytest $(ARGS)
+
+test-guest: ## only the tests in the emulated machine
+	@$(setup) test
+	@$(PYTHON) -m pytest tests/test_guest.py $(ARGS)
+
+generate: ## write everything below generated/ and uapi/ from the spec
+	@$(setup) codegen
+	@$(PYTHON) -m codegen generate
+
+check-generated: ## fail, with the difference, when generated files do not fit the spec
+	@$(setup) codegen
+	@$(PYTHON) -m codegen check-generated
+
+abi-check: ## prove the layout of the ABI for every compiler and ABI at hand
+	@$(setup) test
+	@abi-tests/run
+
+lint: ## static checks: W=1, sparse, checkpatch, Python, shell
+	@$(setup) lint
+	@$(lab) lint
+
+bench: ## measure in the emulated machine, and how long the generator takes
+	@$(setup) test
+	@$(lab) bench
+
+modules: ## build the kernel modules against the headers in KDIR
+	@$(setup) native-build
+	+@$(MAKE) -C kernel KDIR=$(KDIR)
+
+fetch: ## fetch kernels, headers and emulator into the cache, and nothing else
+	@$(setup) demo
+	@$(lab) fetch
+
+shell: ## boot the emulated machine and give a shell in it
+	@$(setup) demo
+	@$(lab) boot
+
+clean: ## remove what was built; what was fetched stays
+	@$(lab) clean
+	@$(MAKE) -s -C kernel clean
+
+distclean: ## remove what was built and what was fetched
+	@$(lab) clean --cache
+	@$(MAKE) -s -C kernel clean

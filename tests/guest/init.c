@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The first program of the emulated machine: mounts what tests need, loads the
+ * stock modules, runs one command and reports how it ended.
+ *
+ * What the command prints goes through /dev/kmsg, not straight to the console:
+ * the kernel log and the program share one ordered buffer there, so that a line
+ * is never torn by a message of the kernel and a splat stands exactly where it
+ * happened. The harness tells the two apart by the tags below, and believes an
+ * end marker only with the nonce it put into this machine's initramfs.
+ *
+ * Files the harness provides:
+ *   /lab/argv    the command, its arguments ended by NUL each
+ *   /lab/nonce   what the end marker has to repeat
+ *   /lab/modules one module per line: path [parameters]
+ *   /lab/console if it exists, the command gets the console itself (a shell)
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TAG_LINE "nvlab| "
+#define TAG_MORE "nvlab+ "
+#define TAG_SELF "nvlab: "
+
+/* A kernel log record holds 1024 bytes at most; the rest of a line follows as TAG_MORE. */
+#define PIECE 900
+#define MAX_ARGS 64
+
+static int kmsg = -1;
+
+static void put_record(const char *tag, const char *text, size_t len)
+{
+	char buf[PIECE + 64];
+	int n = snprintf(buf, sizeof(buf), "<6>%s%.*s\n", tag, (int)len, text);
+
+	/* EAGAIN/EINVAL only when the buffer is overrun: nothing better to do than go on. */
+	if (write(kmsg, buf, (size_t)n) < 0)
+		return;
+}
+
+__attribute__((format(printf, 1, 2)))
+static void say(const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	put_record(TAG_SELF, text, strlen(text));
+}
+
+static void put_line(const char *text, size_t len)
+{
+	const char *tag = TAG_LINE;
+
+	do {
+		size_t piece = len < PIECE ? len : PIECE;
+
+		put_record(tag, text, piece);
+		text += piece;
+		len -= piece;
+		tag = TAG_MORE;
+	} while (len);
+}
+
+static void mount_on(const char *type, const char *where)
+{
+	mkdir(where, 0755);
+	if (mount(type, where, type, 0, NULL))
+		say("cannot mount %s on %s: %s", type, where, strerror(errno));
+}
+
+static void mount_all(void)
+{
+	mount_on("devtmpfs", "/dev");
+	kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	mount_on("proc", "/proc");
+	mount_on("sysfs", "/sys");
+	mount_on("debugfs", "/sys/kernel/debug");
+	mount_on("tracefs", "/sys/kernel/tracing");
+	mount_on("tmpfs", "/tmp");
+}
+
+/* Reads a whole small file; the result ends with a NUL that is not counted. */
+static char *read_file(const char *path, size_t *len)
+{
+	static const size_t room = 65536;
+	char *buf = malloc(room);
+	ssize_t n = -1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (buf && fd >= 0)
+		n = read(fd, buf, room - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n < 0) {
+		free(buf);
+		return NULL;
+	}
+	buf[n] = '\0';
+	if (len)
+		*len = (size_t)n;
+	return buf;
+}
+
+static int load_module(const char *path, const char *params)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int failed = fd < 0 || syscall(SYS_finit_module, fd, params, 0);
+
+	if (failed)
+		say("cannot load %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return failed;
+}
+
+static int load_modules(void)
+{
+	char *list = read_file("/lab/modules", NULL);
+	char *save = NULL;
+	char *line;
+	int failures = 0;
+
+	if (!list)
+		return 0;
+	for (line = strtok_r(list, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *params = strchr(line, ' ');
+
+		if (params)
+			*params++ = '\0';
+		failures += load_module(line, params ? params : "");
+	}
+	free(list);
+	return failures;
+}
+
+/* Forwards what the command prints line by line; returns how many bytes are kept back. */
+static size_t forward(char *buf, size_t used)
+{
+	char *start = buf;
+	char *end;
+
+	while ((end = memchr(start, '\n', used))) {
+		put_line(start, (size_t)(end - start));
+		used -= (size_t)(end - start) + 1;
+		start = end + 1;
+	}
+	memmove(buf, start, used);
+	return used;
+}
+
+static int pump(int fd, pid_t child)
+{
+	static char buf[16384];
+	size_t used = 0;
+	int status = -1;
+	int ended = 0;
+
+	for (;;) {
+		struct pollfd wanted = { .fd = fd, .events = POLLIN };
+		int ready = poll(&wanted, 1, ended ? 100 : 20);
+		ssize_t n;
+
+		if (ready > 0) {
+			n = read(fd, buf + used, sizeof(buf) - used);
+			if (n <= 0)
+				break;
+			used = forward(buf, used + (size_t)n);
+			if (used == sizeof(buf)) {
+				put_line(buf, used);
+				used = 0;
+			}
+		} else if (ended) {
+			/* A grandchild may hold the pipe for ever: its silence is the end. */
+			break;
+		}
+		if (!ended && waitpid(child, &status, WNOHANG) == child)
+			ended = 1;
+	}
+	if (used)
+		put_line(buf, used);
+	if (!ended)
+		waitpid(child, &status, 0);
+	return status;
+}
+
+static pid_t start(char **argv, int out)
+{
+	static char *const env[] = {
+		"PATH=/bin:/sbin", "HOME=/tmp", "TERM=linux", "PS1=guest# ", NULL
+	};
+	pid_t child = fork();
+
+	if (child)
+		return child;
+	if (out >= 0) {
+		dup2(out, STDOUT_FILENO);
+		dup2(out, STDERR_FILENO);
+	} else {
+		setsid();
+		ioctl(STDIN_FILENO, TIOCSCTTY, 1);
+	}
+	execve(argv[0], argv, env);
+	fprintf(stderr, "cannot run %s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+static int run(char **argv)
+{
+	int pipes[2];
+	int status;
+	pid_t child;
+
+	if (!access("/lab/console", F_OK)) {
+		child = start(argv, -1);
+		while (child > 0 && waitpid(child, &status, 0) != child)
+			;
+		return child > 0 ? status : -1;
+	}
+	if (pipe2(pipes, O_CLOEXEC)) {
+		say("cannot make a pipe: %s", strerror(errno));
+		return -1;
+	}
+	child = start(argv, pipes[1]);
+	close(pipes[1]);
+	if (child < 0) {
+		say("cannot fork: %s", strerror(errno));
+		return -1;
+	}
+	return pump(pipes[0], child);
+}
+
+static int run_argv_file(void)
+{
+	char *argv[MAX_ARGS + 1];
+	size_t len = 0;
+	char *args = read_file("/lab/argv", &len);
+	char *arg = args;
+	int argc = 0;
+
+	while (args && argc < MAX_ARGS && arg < args + len) {
+		argv[argc++] = arg;
+		arg += strlen(arg) + 1;
+	}
+	argv[argc] = NULL;
+	if (!argc) {
+		say("no command in /lab/argv");
+		return -1;
+	}
+	say("start %s", argv[0]);
+	return run(argv);
+}
+
+int main(void)
+{
+	char *nonce;
+	int missing;
+	int status;
+
+	mount_all();
+	missing = load_modules();
+	status = missing ? -1 : run_argv_file();
+	nonce = read_file("/lab/nonce", NULL);
+
+	/* Work the kernel deferred may still complain: let it, before success is said. */
+	usleep(100000);
+	if (status != -1 && WIFSIGNALED(status))
+		say("command killed by signal %d", WTERMSIG(status));
+	say("end %s status=%d", nonce ? nonce : "-",
+	    status != -1 && WIFEXITED(status) ? WEXITSTATUS(status) : 255);
+
+	/* Power-off takes 9 s here: the harness kills its emulator instead. */
+	for (;;)
+		if (waitpid(-1, NULL, 0) < 0)
+			sleep(1);
+}

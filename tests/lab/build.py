@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cross-builds what goes into the machine: our modules per kernel, and static programs."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from . import flavours
+from .errors import Findings, LabError
+from .paths import BUILD, ROOT, locked, write_atomic
+from .progress import note
+
+CROSS = "powerpc64le-linux-gnu-"
+_WARNINGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"]
+_INCLUDES = ["-I", str(ROOT / "uapi"), "-I", str(ROOT / "generated/user")]
+
+# What a module build reads, side by side as in the source tree.
+_MODULE_INPUTS = ("kernel", "generated/kernel", "uapi")
+_PRODUCTS = ("nvlink2-vfio-pci.ko", "sim/nvlink2-sim.ko")
+
+
+def run(command, what, **options):
+    """Runs a build command; its complaint is the error when it fails."""
+    try:
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, check=False, **options)
+    except FileNotFoundError:
+        raise LabError(f"{command[0]} is missing: run `sh tests/setup.sh test` to install what "
+                       "the lab needs") from None
+    if done.returncode:
+        raise Findings(f"{what} does not build:\n{(done.stdout + done.stderr).strip()}")
+    return done.stdout + done.stderr
+
+
+def module_tree(name):
+    """A copy of the module's sources for one flavour, so that two builds never meet."""
+    target = BUILD / f"kernel-{name}"
+    synchronize_all(target)
+    return target
+
+
+def synchronize_all(target):
+    """Brings a copy of the module's sources up to date."""
+    for part in _MODULE_INPUTS:
+        synchronize(ROOT / part, target / part)
+
+
+def synchronize(source, target):
+    """Copies what changed, and only that: make looks at the times."""
+    wanted = set()
+    for path in sorted(source.rglob("*")):
+        if not path.is_file() or path.suffix in (".o", ".ko", ".mod", ".cmd"):
+            continue
+        copy = target / path.relative_to(source)
+        wanted.add(copy)
+        if not copy.exists() or copy.read_bytes() != path.read_bytes():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+    for path in target.rglob("*"):
+        if path.suffix in (".c", ".h") and path not in wanted and not path.name.endswith(".mod.c"):
+            path.unlink()
+
+
+def make_command(name, tree, *more):
+    """The one command that builds the modules, as the README gives it."""
+    kernel = flavours.kernel(name)
+    return ["make", "-C", tree / "kernel", f"KDIR={kernel.headers}", "ARCH=powerpc",
+            f"CROSS_COMPILE={CROSS}", *more]
+
+
+def modules(name):
+    """Builds the modules for a flavour: {file name: path of the stripped module}."""
+    release = flavours.kernel(name).release
+    with locked(BUILD / f"kernel-{name}"):
+        tree = module_tree(name)
+        note(f"building the modules for {name} ({release})")
+        run(make_command(name, tree), f"the module for {name}", env=clean_env())
+        stripped = {}
+        for product in _PRODUCTS:
+            path = tree / "kernel" / product
+            slim = tree / "stripped" / path.name
+            slim.parent.mkdir(exist_ok=True)
+            run([f"{CROSS}strip", "-g", "-o", slim, path], path.name)
+            stripped[path.name] = slim
+    return stripped
+
+
+def clean_env():
+    """The environment without what a make above us left there."""
+    return {key: value for key, value in os.environ.items()
+            if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")} | {"LC_ALL": "C"}
+
+
+def program(name, sources, cross=True, flags=()):
+    """Compiles C files into one program, statically for the guest; unchanged ones are kept."""
+    folder = BUILD / ("guest" if cross else "host")
+    compiler = f"{CROSS}gcc" if cross else "gcc"
+    command = [compiler, *_WARNINGS, *_INCLUDES, *flags,
+               *(["-static", "-s"] if cross else []), "-o", str(folder / name), *map(str, sources)]
+    with locked(folder):
+        stamp = folder / f".{name}.inputs"
+        state = _state(command, sources)
+        if not (folder / name).exists() or not stamp.exists() or stamp.read_text("ascii") != state:
+            run(command, name)
+            write_atomic(stamp, state)
+    return folder / name
+
+
+def _state(command, sources):
+    folders = {Path(source).parent for source in sources}
+    headers = sorted({header for folder in folders for header in folder.glob("*.h")}
+                     | set((ROOT / "uapi").rglob("*.h"))
+                     | set((ROOT / "generated/user").rglob("*.h")))
+    digest = hashlib.sha256("\0".join(command).encode())
+    for path in [*sources, *headers]:
+        digest.update(Path(path).read_bytes())
+    return digest.hexdigest()
+
+
+def init():
+    """The first program of the machine."""
+    return program("init", [ROOT / "tests/guest/init.c"])
+
+
+def nvtest(cross=True):
+    """The tests in the machine; built for the host too, where only `--list` makes sense."""
+    sources = sorted(path for path in (ROOT / "tests/guest").glob("*.c") if path.name != "init.c")
+    if not sources:
+        raise LabError("tests/guest has no test program")
+    return program("nvtest", sources, cross, ["-D_GNU_SOURCE", "-pthread"])
+
+
+def info_tool():
+    """nvlink2-info for the guest."""
+    sources = sorted((ROOT / "tools").glob("*.c"))
+    if not sources:
+        raise LabError("tools/ has no C files: nvlink2-info cannot be built")
+    return program("nvlink2-info", sources, flags=["-I", str(ROOT / "tools")])

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line of the lab."""
+
+import argparse
+import shlex
+import signal
+import sys
+import time
+
+from . import build, flavours, interactive, judge, lint, machine, qemu, suites
+from .errors import Findings, LabError
+from .paths import BUILD, ROOT, cache
+from .progress import note
+from .unpack import remove_tree
+
+EXAMPLES = """\
+examples:
+  python3 -m tests.lab fetch                        everything, for all flavours
+  python3 -m tests.lab boot -- /bin/nvtest basic    one command in the machine, console shown
+  python3 -m tests.lab boot --program-only -- /bin/nvlink2-info
+  python3 -m tests.lab boot -- sh -c 'dmesg | tail' busybox is there too
+  python3 -m tests.lab boot                         a shell (leave it with exit)
+  python3 -m tests.lab test 6.12-4k topology        one flavour, one suite
+
+environment:
+  NVLINK2_CACHE    folder of what is fetched (default: build/cache)
+  NVLINK2_MIRROR   Debian mirror to use instead of the one in the machine's apt sources
+
+exit status: 0 all well, 1 something was found wrong, 2 wrong usage or the lab cannot work;
+`boot` with a command exits with the command's status.
+"""
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python3 -m tests.lab", epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Fetches, builds, boots and judges: stock Debian kernels on an emulated POWER9.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    known = list(flavours.FLAVOURS)
+
+    def flavoured(name, text, count="*"):
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("flavours", nargs=count, metavar="FLAVOUR",
+                             help=f"of {', '.join(known)} (default: all)")
+        return command
+
+    fetch = flavoured("fetch", "fetch kernels, headers and the emulator")
+    fetch.add_argument("--refresh", action="store_true",
+                       help="ask the mirror for newer versions than those in the cache")
+    flavoured("build", "build the modules and the programs for the machine")
+
+    boot = commands.add_parser("boot", help="boot and run a command, or a shell")
+    boot.add_argument("--flavour", default=known[0], choices=known)
+    boot.add_argument("--timeout", type=int, default=120, metavar="SECONDS")
+    boot.add_argument("--append", default="", metavar="WORDS", help="added to the kernel command line")
+    boot.add_argument("--program-only", action="store_true",
+                      help="show what the command prints, not the kernel log")
+    boot.add_argument("--real-time", action="store_true",
+                      help="let idle time pass as it does outside (a shell always does)")
+    boot.add_argument("--qemu", default="", metavar="WORDS",
+                      help="added to the emulator's command line, '-smp 2' for example")
+    boot.add_argument("--stock", action="store_true", help="carry no module and program of ours")
+    boot.add_argument("--file", action="append", default=[], metavar="GUEST=HOST",
+                      help="put a file of the host into the machine")
+    boot.add_argument("argv", nargs="*", metavar="CMD", help="after --; without it: a shell")
+
+    test = commands.add_parser("test", help="run suites of tests in the machine and judge them")
+    test.add_argument("flavour", nargs="?", choices=known, help="default: all")
+    test.add_argument("suite", nargs="?", choices=suites.SUITES, help="default: all")
+
+    commands.add_parser("demo", help="show a machine with 2 GPUs and 4 bridges")
+    commands.add_parser("bench", help="run the measurements in the machine")
+    commands.add_parser("lint", help="check the sources: W=1, sparse, checkpatch, Python, shell")
+    clean = commands.add_parser("clean", help="remove what was built; the cache stays")
+    clean.add_argument("--cache", action="store_true", help="remove what was fetched too")
+    return parser
+
+
+def _fetch(args):
+    for name in args.flavours or flavours.FLAVOURS:
+        print(f"{name}: {flavours.kernel(name, args.refresh).release}")
+    print(f"emulator: {qemu.emulator(args.refresh).path}")
+    return 0
+
+
+def _build(args):
+    for name in args.flavours or flavours.FLAVOURS:
+        for path in build.modules(name).values():
+            print(path)
+    for path in (build.init(), build.nvtest(), build.info_tool()):
+        print(path)
+    return 0
+
+
+def _boot_files(args):
+    files = [] if args.stock else suites.payload(args.flavour)
+    try:
+        files += [] if args.stock else [("bin/nvlink2-info", build.info_tool())]
+    except Findings as error:
+        # Whoever debugs the driver is not to be held up by the tool.
+        note(f"nvlink2-info is left out: {error}")
+    files.append(("bin/busybox", interactive.busybox()))
+    for pair in args.file:
+        guest, _, host = pair.partition("=")
+        if not host:
+            raise LabError(f"--file {pair}: expected GUEST=HOST")
+        files.append((guest, host))
+    return files
+
+
+def _boot(args):
+    argv = args.argv
+    if not argv or not argv[0].startswith("/"):
+        # A path-less command is busybox's; it sets up its own links first.
+        setup = "/bin/busybox --install -s /bin; "
+        argv = ["/bin/busybox", "sh", "-c", setup + ('exec "$@"' if argv else "exec sh"), "sh", *argv]
+    if not args.argv:
+        return _shell(args, argv)
+
+    def show(line):
+        shown = line
+        if args.program_only:
+            command, harness, _ = judge.split([line])
+            if not command:
+                return
+            shown = command[0]
+        print(shown, flush=True)
+
+    extra = [*(() if args.real_time else qemu.COUNTED_TIME), *shlex.split(args.qemu)]
+    outcome = machine.boot(args.flavour, argv, _boot_files(args), args.timeout, on_line=show,
+                           append=args.append, extra=extra,
+                           log=suites.log_path(args.flavour, "boot"))
+    end = judge.judge_end(outcome)
+    status = judge.end_status(judge.split(outcome.console)[1], outcome.nonce)
+    if status is None:
+        raise Findings(end.detail.partition("\n")[0])
+    return status
+
+
+def _shell(args, argv):
+    with interactive.terminal():
+        machine.shell(args.flavour, argv, _boot_files(args), args.append,
+                      shlex.split(args.qemu))
+    return 0
+
+
+def _test(args):
+    failed = passed = 0
+    for flavour in [args.flavour] if args.flavour else flavours.FLAVOURS:
+        for suite in [args.suite] if args.suite else suites.SUITES:
+            for case in suites.verdict(suites.run_suite(flavour, suite), suite):
+                passed += case.ok
+                failed += not case.ok
+                if not case.ok:
+                    print(f"FAILED {flavour} {suite}: {case.name}\n{case.detail}\n")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def _show(what, timeout):
+    flavour = next(iter(flavours.FLAVOURS))
+    _, failed = suites.run_program(flavour, what, timeout, lambda text: print(text, flush=True))
+    for case in failed:
+        print(f"{what} failed: {case.detail}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _demo(_):
+    return _show("demo", 120)
+
+
+def _bench(_):
+    started = time.perf_counter()
+    build.run([sys.executable, "-m", "codegen", "generate", "--out", BUILD / "bench-generate"],
+              "the generated output", cwd=ROOT)
+    print(f"codegen generate: {time.perf_counter() - started:.2f} s", flush=True)
+    return _show("bench", 600)
+
+
+def _lint(_):
+    findings = lint.lint()
+    for finding in findings:
+        print(finding)
+    return 1 if findings else 0
+
+
+def _clean(args):
+    keep = set() if args.cache else {cache()}
+    for path in BUILD.iterdir() if BUILD.exists() else ():
+        if path not in keep:
+            remove_tree(path) if path.is_dir() else path.unlink()
+    if args.cache and cache().exists():
+        remove_tree(cache())
+    return 0
+
+
+def main(arguments=None):
+    """Runs the command line and returns the exit status."""
+    args = _parser().parse_args(arguments)
+    # Ended by a signal, the lab still ends its own emulator.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    commands = {"fetch": _fetch, "build": _build, "boot": _boot, "test": _test, "demo": _demo,
+                "bench": _bench, "lint": _lint, "clean": _clean}
+    try:
+        return commands[args.command](args)
+    except Findings as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("lab: interrupted; what was fetched is kept", file=sys.stderr)
+        return 130
+    except OSError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 2

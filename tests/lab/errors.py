@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the lab says when it cannot go on."""
+
+
+class LabError(Exception):
+    """The lab itself cannot work (exit status 2): one sentence with cause and cure."""
+
+
+class Findings(Exception):
+    """The lab worked and found something wrong (exit status 1)."""

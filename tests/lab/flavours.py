@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernels the lab boots, and how their pieces come out of Debian's packages."""
+
+import json
+import lzma
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from .apt import Apt, host_architecture
+from .errors import LabError
+from .paths import cache, locked, write_atomic
+from .progress import note
+from .unpack import make_once, remove_tree, unpack
+
+RELEASE = "bookworm"
+SUITE = "bookworm-backports"
+GUEST_ARCH = "ppc64el"
+
+# What the tests need of the stock modules; their own dependencies are added.
+STOCK_MODULES = ("vfio", "vfio_iommu_spapr_tce", "vfio-pci-core", "vfio-pci")
+
+
+class Flavour(NamedTuple):
+    """One stock kernel: which series, and Debian's name of the configuration."""
+    name: str
+    series: str
+    debian: str
+
+
+FLAVOURS = {flavour.name: flavour for flavour in (
+    Flavour("6.12-64k", "6.12", "powerpc64le-64k"),
+    Flavour("6.12-4k", "6.12", "powerpc64le"),
+)}
+
+
+class Kernel(NamedTuple):
+    """A fetched kernel."""
+    release: str
+    vmlinux: Path
+    modules: list
+    headers: Path
+
+
+def flavour(name):
+    """The flavour of that name."""
+    if name not in FLAVOURS:
+        raise LabError(f"no flavour {name}: there is {', '.join(FLAVOURS)}")
+    return FLAVOURS[name]
+
+
+def index():
+    """The private apt that knows the kernels (guest) and the build tools of them (host)."""
+    host = host_architecture()
+    return Apt(f"{SUITE}-{host}-{GUEST_ARCH}", [(SUITE, [host, GUEST_ARCH])])
+
+
+def kernel(name, refresh=False):
+    """Fetches a flavour's kernel, modules and headers, and tells where they are."""
+    chosen = flavour(name)
+    folder = cache() / "kernels" / name
+    record = folder / "kernel.json"
+    with locked(cache()):
+        if refresh or not record.exists():
+            _fetch(chosen, folder, record, refresh)
+        known = json.loads(record.read_text("utf-8"))
+    base = folder / known["release"]
+    return Kernel(known["release"], base / "vmlinux",
+                  [base / "modules" / f"{module}.ko" for module in known["modules"]],
+                  _headers_folder(known["package_release"])
+                  / f"usr/src/linux-headers-{known['release']}")
+
+
+def _headers_folder(package_release):
+    return cache() / "headers" / package_release
+
+
+def _fetch(chosen, folder, record, refresh):
+    apt = index()
+    apt.refresh(force=refresh)
+    series = re.escape(chosen.series)
+    image = apt.newest(rf"linux-image-{series}\.\d+\+deb\d+-{chosen.debian}")
+    release = image.removeprefix("linux-image-")
+    package_release = release.removesuffix(f"-{chosen.debian}")
+    known = {"release": release, "package_release": package_release}
+
+    target = folder / release
+    if not target.exists():
+        deb, = apt.fetch([f"{image}:{GUEST_ARCH}"], f"the kernel {release}")
+        note(f"taking vmlinux and modules out of {image}")
+        make_once(target, lambda draft: _take_image(deb, draft))
+        deb.unlink()
+    _fetch_headers(apt, release, package_release)
+    known["modules"] = (target / "order").read_text("utf-8").split()
+    write_atomic(record, json.dumps(known, indent=1) + "\n")
+    for other in folder.iterdir():
+        if other not in (target, record):
+            remove_tree(other)
+
+
+def _take_image(deb, draft):
+    raw = draft / "raw"
+    unpack(deb, raw, ["./boot/vmlinux-*", "*/kernel/drivers/vfio/*", "*/modules.builtin"])
+    image, = raw.glob("boot/vmlinux-*")
+    image.rename(draft / "vmlinux")
+    found = {path.name.split(".")[0].replace("-", "_"): path
+             for path in raw.glob("**/*.ko*")}
+    builtin_list, = raw.glob("**/modules.builtin")
+    builtin = {Path(line).stem.replace("-", "_") for line in
+               builtin_list.read_text("utf-8").splitlines()}
+    order = []
+    (draft / "modules").mkdir()
+    for module in STOCK_MODULES:
+        _take_module(module, found, builtin, draft, order)
+    (draft / "order").write_text("\n".join(order) + "\n", "utf-8")
+    for folder, _, names in os.walk(raw, topdown=False):
+        for name in names:
+            os.unlink(os.path.join(folder, name))
+        os.rmdir(folder)
+
+
+def _take_module(module, found, builtin, draft, order):
+    """Stores a module after those it depends on; a module built into the kernel needs neither."""
+    key = module.replace("-", "_")
+    if module in order or key in builtin:
+        return
+    if key not in found:
+        raise LabError(f"the kernel package has no module {module}: STOCK_MODULES or the members "
+                       "taken out of the package have to follow the new layout")
+    data = found[key].read_bytes()
+    if found[key].suffix == ".xz":
+        data = lzma.decompress(data)
+    depends = re.search(rb"\0depends=([^\0]*)\0", data)
+    for other in depends[1].decode().split(",") if depends and depends[1] else []:
+        _take_module(other, found, builtin, draft, order)
+    (draft / "modules" / f"{module}.ko").write_bytes(data)
+    order.append(module)
+
+
+def _fetch_headers(apt, release, package_release):
+    """Headers (guest), common part (all) and build tools (host) in one prefix per version."""
+    prefix = _headers_folder(package_release)
+    wanted = [f"linux-headers-{release}:{GUEST_ARCH}", f"linux-headers-{package_release}-common",
+              f"linux-kbuild-{package_release}:{host_architecture()}"]
+    wanted = [spec for spec in wanted if not _unpacked(prefix, spec).exists()]
+    if not wanted:
+        return
+    debs = apt.fetch(wanted, f"the headers of {release}")
+    note(f"unpacking the headers of {release}")
+    for deb in debs:
+        unpack(deb, prefix)
+        deb.unlink()
+    # The flavour's Makefile includes the common one by the path it has when installed.
+    makefile = prefix / f"usr/src/linux-headers-{release}/Makefile"
+    text = makefile.read_text("utf-8")
+    if "include /usr/src/" in text:
+        makefile.write_text(text.replace("include /usr/src/", f"include {prefix}/usr/src/"), "utf-8")
+    # With vmlinux there, a build adds type information by a tool (pahole) nothing here reads.
+    (makefile.parent / "vmlinux").unlink(missing_ok=True)
+    for spec in wanted:
+        _unpacked(prefix, spec).touch()
+
+
+def _unpacked(prefix, spec):
+    return prefix / f".unpacked-{spec.partition(':')[0]}"

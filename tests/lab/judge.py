@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+Decides from a console whether a run succeeded. Nothing passes by staying silent: the end
+marker with status 0, every expected test by name and a log without a splat are all required.
+"""
+
+import re
+from typing import NamedTuple
+
+_RECORD = re.compile(r"nvlab([|+:]) ?(.*)")
+_RESULT = re.compile(r"(not )?ok (\d+)(?: - (.*?))?\s*(#\s*(?:SKIP|TODO).*)?", re.IGNORECASE)
+_PLAN = re.compile(r"1\.\.(\d+)")
+
+# What the kernel prints when it is in trouble. Matched against its own lines only.
+_SPLAT = re.compile(
+    r"\bBUG\b|WARNING: |\bOops\b:|Call Trace:|refcount_t:|Kernel panic|kernel BUG at"
+    r"|Unable to handle kernel|KASAN:|UBSAN:|KFENCE:|self-detected stall|soft lockup"
+    r"|hung_task|blocked for more than|possible (?:circular|recursive) locking"
+    r"|suspicious RCU usage|scheduling while atomic|sleeping function called|Bad page state"
+    r"|unreferenced object|general protection|Machine check|disagrees about version of symbol")
+
+LOG_CASE = "no splat in log"
+END_CASE = "end marker"
+
+_END_REASONS = {
+    "timeout": "the time limit ran out after {seconds:.0f} s: it hangs, or the limit is too low",
+    "exit": "the emulator ended by itself",
+    "end": "the console ended without it",
+    "panic": "the kernel panicked",
+}
+
+
+class Case(NamedTuple):
+    """One test: whether it passed, and what to tell when it did not."""
+    name: str
+    ok: bool
+    detail: str
+
+
+def split(console):
+    """(lines of the command, lines of the harness's init, lines of the kernel)."""
+    command, harness, kernel = [], [], []
+    for line in console:
+        match = _RECORD.search(line)
+        if not match:
+            kernel.append(line)
+        elif match[1] == ":":
+            harness.append(match[2])
+        elif match[1] == "+" and command:
+            command[-1] += match[2]
+        else:
+            command.append(match[2])
+    return command, harness, kernel
+
+
+def splats(kernel):
+    """The kernel's complaints, each with the lines around its first sign."""
+    for number, line in enumerate(kernel):
+        if _SPLAT.search(line):
+            return ["", *kernel[max(0, number - 3):number + 40]]
+    return []
+
+
+def end_status(harness, nonce):
+    """The exit status the end marker tells, or None without a marker."""
+    for line in reversed(harness):
+        match = re.fullmatch(rf"end {re.escape(nonce)} status=(\d+)", line)
+        if match:
+            return int(match[1])
+    return None
+
+
+def tail(console, count=40):
+    """The last lines of a console, for a failure message."""
+    return "\n".join(["last lines of the console:", *console[-count:]])
+
+
+def judge_end(outcome):
+    """The case `end marker`."""
+    _, harness, _ = split(outcome.console)
+    status = end_status(harness, outcome.nonce)
+    if status == 0:
+        return Case(END_CASE, True, "")
+    said = "\n".join(line for line in harness if not line.startswith("end "))
+    if status is not None:
+        why = f"the command ended with status {status}"
+    else:
+        why = ("no end marker: "
+               + _END_REASONS[outcome.reason].format(seconds=outcome.seconds))
+    return Case(END_CASE, False, f"{why}\n{said}\n{tail(outcome.console)}")
+
+
+def judge_log(outcome):
+    """The case `no splat in log`. A log without a kernel is no clean log."""
+    _, _, kernel = split(outcome.console)
+    if not any("Linux version " in line for line in kernel):
+        return Case(LOG_CASE, False, f"no kernel has begun\n{tail(outcome.console)}")
+    found = splats(kernel)
+    return Case(LOG_CASE, not found, "\n".join(["the kernel complained:", *found]))
+
+
+def judge_tests(outcome, expected):
+    """A case per expected name, and a failed one per test that nobody expected."""
+    command, _, _ = split(outcome.console)
+    seen, plan, bail = _read_tap(command)
+    cases = []
+    for name in expected:
+        results = seen.pop(name, [])
+        cases.append(_judge_one(name, results, outcome, bail))
+    for name in seen:
+        cases.append(Case(name, False, "this test is not in the program's own list"))
+    if plan != len(expected):
+        cases.append(Case("plan", False, f"the plan is {plan} tests, expected are {len(expected)}"
+                                         f"\n{tail(outcome.console)}"))
+    return cases
+
+
+def _judge_one(name, results, outcome, bail):
+    if not results:
+        return Case(name, False, f"no result in the log{bail}\n{tail(outcome.console)}")
+    if len(results) > 1:
+        return Case(name, False, f"{len(results)} results in the log, 1 expected")
+    return Case(name, *results[0])
+
+
+def _read_tap(lines):
+    """({name: [(ok, diagnostics)]}, number of the plan, what a bail-out said)."""
+    seen, plan, bail, notes = {}, None, "", []
+    for line in lines:
+        result = _RESULT.fullmatch(line)
+        if result:
+            failed, _, name, directive = result.groups()
+            text = "\n".join(notes + ([f"a skipped test is no passed one: {directive}"]
+                                      if directive else []))
+            seen.setdefault(name or "", []).append((not failed and not directive, text))
+            notes = []
+        elif _PLAN.fullmatch(line):
+            plan = int(line[3:])
+        elif line.startswith("Bail out!"):
+            bail = f": {line}"
+        else:
+            notes.append(line)
+    return seen, plan, bail
+
+
+def judge(outcome, expected):
+    """All cases of a suite's run."""
+    return [*judge_tests(outcome, expected), judge_log(outcome), judge_end(outcome)]

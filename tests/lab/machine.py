@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Starts an emulated machine, follows its console, and stops it when it has said its end."""
+
+import ctypes
+import os
+import re
+import secrets
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from . import build, flavours, qemu
+from .cpio import Archive
+from .errors import LabError
+from .paths import BUILD, ROOT, write_atomic
+from .progress import note
+
+# About one start in twenty stops in firmware: it is silent for long, and no kernel has begun.
+FIRMWARE_SILENCE = 15
+ATTEMPTS = 4
+_KERNEL_BEGAN = "Linux version "
+_KERNEL_STOPPED = ("Kernel panic - not syncing", "Rebooting in")
+
+
+class Outcome(NamedTuple):
+    """What a machine did: its console and why the harness stopped listening."""
+    console: list
+    nonce: str
+    reason: str        # "end", "timeout", "panic", "exit"; "firmware" is retried
+    seconds: float
+    firmware_hangs: int
+
+
+def initramfs(kernel, argv, nonce, files=(), console=False):
+    """The archive the machine starts from. `files` is [(path in the machine, file or bytes)]."""
+    archive = Archive()
+    archive.char_device("dev/console", 5, 1)
+    archive.file("init", build.init().read_bytes(), 0o755)
+    order = []
+    for module in kernel.modules:
+        archive.file(f"lib/modules/{module.name}", module.read_bytes())
+        order.append(f"/lib/modules/{module.name}\n")
+    archive.file("lab/modules", "".join(order).encode())
+    archive.file("lab/nonce", nonce.encode())
+    archive.file("lab/argv", b"".join(arg.encode() + b"\0" for arg in argv))
+    if console:
+        archive.file("lab/console", b"")
+    for name, content in files:
+        data = content if isinstance(content, bytes) else Path(content).read_bytes()
+        archive.file(name, data, 0o755 if name.startswith("bin/") else 0o644)
+    return archive.data()
+
+
+def payload(flavour):
+    """What every machine of the project carries: our modules, the tests, the golden blobs."""
+    files = [(f"lib/modules/{name}", path) for name, path in build.modules(flavour).items()]
+    files.append(("bin/nvtest", build.nvtest()))
+    golden = sorted((ROOT / "generated/user/golden").glob("*.bin"))
+    if not golden:
+        raise LabError("generated/user/golden is empty: run `make generate`")
+    return files + [(f"golden/{path.name}", path) for path in golden]
+
+
+def boot(flavour, argv, files=(), timeout=120, on_line=None, append="", extra=qemu.COUNTED_TIME,
+         log=None):
+    """
+    Boots a flavour, runs argv in it, and returns the Outcome. `extra` goes to the emulator.
+
+    A start that hangs in firmware is said and repeated; everything later counts. The
+    console is kept in `log`, whatever happens.
+    """
+    kernel = flavours.kernel(flavour)
+    root = qemu.emulator()
+    hangs = 0
+    for _ in range(ATTEMPTS):
+        nonce = secrets.token_hex(8)
+        outcome = _attempt(root, kernel, initramfs(kernel, argv, nonce, files), nonce, timeout,
+                           on_line, append, [*qemu.devices(), *extra])
+        if log:
+            write_atomic(Path(log), "\n".join(outcome.console) + "\n")
+        if outcome.reason != "firmware":
+            return outcome._replace(firmware_hangs=hangs)
+        hangs += 1
+        note(f"{flavour}: the firmware hung before the kernel began ({hangs} of {ATTEMPTS} "
+             "starts); starting again")
+    raise LabError(f"{ATTEMPTS} starts of {flavour} hung in firmware; see "
+                   f"{log or 'the console'}. The emulator or this machine is broken or overloaded")
+
+
+def shell(flavour, argv, files, append="", extra=()):
+    """Boots with the console on this terminal, until the command ends."""
+    kernel = flavours.kernel(flavour)
+    root = qemu.emulator()
+    nonce = secrets.token_hex(8)
+    archive = initramfs(kernel, argv, nonce, files, console=True)
+
+    def show(data):
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+    return _attempt(root, kernel, archive, nonce, float("inf"), None, append,
+                    [*qemu.devices(), *extra], show)
+
+
+def _attempt(root, kernel, archive, nonce, timeout, on_line, append, extra, on_data=None):
+    (BUILD / "run").mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=BUILD / "run", suffix=".cpio") as initrd:
+        initrd.write(archive)
+        initrd.flush()
+        command = qemu.command(root, kernel.vmlinux, initrd.name, append, extra)
+        process = subprocess.Popen(command, env=qemu.environment(root),
+                                   stdin=None if on_data else subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   preexec_fn=_die_with_parent)
+        try:
+            return Listener(process, nonce, timeout, on_line, on_data).listen()
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def _die_with_parent():
+    """The emulator never outlives the harness, even one that was killed outright."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    # Ctrl-C is the harness's to handle.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class Listener:
+    """Reads the console of one process until it ends, in one of several ways."""
+
+    def __init__(self, process, nonce, timeout, on_line, on_data):
+        self.stream = process.stdout
+        self.marker = f"nvlab: end {nonce} status="
+        self.nonce = nonce
+        self.on_line = on_line or (lambda line: None)
+        self.on_data = on_data or (lambda data: None)
+        self.started = self.heard = time.monotonic()
+        self.deadline = self.started + timeout
+        self.console = []
+        self.rest = b""
+        self.began = False
+        self.limit = "timeout"
+        self.reason = None
+
+    def listen(self):
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.stream, selectors.EVENT_READ)
+            while not self.reason:
+                if selector.select(0.5):
+                    self._read()
+                else:
+                    self._look_at_clock()
+        if self.rest:
+            self._line(self.rest)
+        return Outcome(self.console, self.nonce, self.reason, time.monotonic() - self.started, 0)
+
+    def _look_at_clock(self):
+        now = time.monotonic()
+        if not self.began and now - self.heard > FIRMWARE_SILENCE:
+            self.reason = "firmware"
+        elif now > self.deadline:
+            self.reason = self.limit
+
+    def _read(self):
+        data = os.read(self.stream.fileno(), 65536)
+        self.heard = time.monotonic()
+        self.on_data(data)
+        if not data:
+            self.reason = self.reason or "exit"
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
+            self._line(line)
+        if self.heard > self.deadline:
+            self.reason = self.reason or self.limit
+
+    def _line(self, raw):
+        line = re.sub(r"[\r\0]", "", raw.decode("utf-8", "replace"))
+        self.console.append(line)
+        self.on_line(line)
+        if _KERNEL_BEGAN in line:
+            self.began = True
+        if self.marker in line:
+            self.reason = "end"
+        elif self.began and any(sign in line for sign in _KERNEL_STOPPED):
+            # What follows a panic comes within seconds.
+            self.deadline = min(self.deadline, time.monotonic() + 3)
+            self.limit = "panic"

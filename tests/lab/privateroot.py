@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+Debian packages with everything they depend on, unpacked into a folder of their own.
+
+    root = packages("trixie", ["python3-jinja2"])
+    subprocess.run(root.command("/usr/bin/python3", "-c", "import jinja2"), env=root.environment())
+
+Programs run with the folder's own loader and libraries, so that it does not matter which
+release, or which distribution, the machine has. Nothing needs root or a container.
+"""
+
+import hashlib
+import os
+import re
+import struct
+import subprocess
+from pathlib import Path
+
+from .apt import Apt, host_architecture
+from .errors import LabError
+from .paths import cache, locked
+from .progress import note
+from .unpack import make_once, remove_tree, unpack_all
+
+
+class PrivateRoot:
+    """An unpacked set of packages."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def file(self, name):
+        """The host's path of a file of the root, symbolic links followed inside the root."""
+        current = self.path
+        parts = list(Path(name).parts[1:])
+        for _ in range(200):
+            if not parts:
+                return current
+            step = current / parts.pop(0)
+            if step.is_symlink():
+                target = Path(os.readlink(step))
+                parts = list(target.parts) + parts
+                if target.is_absolute():
+                    current = self.path
+                    parts = parts[1:]
+            elif step.name == "..":
+                current = current.parent if current != self.path else current
+            else:
+                current = step
+        raise LabError(f"{name}: too many symbolic links in {self.path}")
+
+    def library_path(self):
+        """The library folders of the root, as the loader takes them."""
+        folders = sorted(self.path.glob("usr/lib/*-linux-gnu*")) + \
+            sorted(self.path.glob("lib/*-linux-gnu*"))
+        folders += [self.path / "usr/lib", self.path / "lib"]
+        return ":".join(str(folder) for folder in folders if folder.is_dir())
+
+    def command(self, program, *arguments):
+        """The command line that runs a program of the root with the root's own libraries."""
+        binary = self.file(program)
+        loader = self.file(_interpreter(binary))
+        return [str(loader), "--inhibit-cache", "--library-path", self.library_path(),
+                "--argv0", program, str(binary), *map(str, arguments)]
+
+    def environment(self):
+        """The caller's environment without what would lead Python or the loader elsewhere."""
+        kept = {key: value for key, value in os.environ.items()
+                if not key.startswith(("PYTHON", "LD_"))}
+        kept["PYTHONHOME"] = str(self.path / "usr")
+        kept["PYTHONPATH"] = str(self.path / "usr/lib/python3/dist-packages")
+        return kept
+
+    def check_libraries(self, program):
+        """Fails unless each library a program needs is found inside the root."""
+        loader, *rest = self.command(program)
+        listed = subprocess.run([loader, "--list", *rest], capture_output=True, text=True, check=False)
+        outside = [line.strip() for line in listed.stdout.splitlines()
+                   if "not found" in line
+                   or ("=> /" in line and str(self.path) not in line)]
+        if listed.returncode or outside:
+            raise LabError(f"{program} of {self.path.name} lacks libraries: "
+                           f"{'; '.join(outside) or listed.stderr.strip()}")
+
+
+def _interpreter(binary):
+    """The loader an ELF program names (its PT_INTERP)."""
+    with open(binary, "rb") as handle:
+        data = handle.read(4096)
+    if data[:5] != b"\x7fELF\x02":
+        raise LabError(f"{binary} is no 64-bit ELF program")
+    offset, = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<HH", data, 54)
+    for index in range(count):
+        kind, _, start = struct.unpack_from("<IIQ", data, offset + index * size)
+        if kind == 3:
+            return data[start:data.index(b"\0", start)].decode()
+    raise LabError(f"{binary} is not dynamically linked")
+
+
+def packages(suite, names, backports=False, refresh=False):
+    """The private root with `names` and their dependencies, from a suite or from its backports."""
+    host = host_architecture()
+    suites = [(suite, [host])] + ([(f"{suite}-backports", [host])] if backports else [])
+    title = f"{suites[-1][0]}-{names[0]}"
+    digest = hashlib.sha256(repr((suites, sorted(names))).encode()).hexdigest()[:8]
+    target = cache() / "roots" / f"{re.sub('[^A-Za-z0-9.-]', '_', title)}-{digest}"
+    with locked(cache()):
+        if refresh or not target.exists():
+            _fill(target, suites, names, refresh)
+    return PrivateRoot(target)
+
+
+def _fill(target, suites, names, refresh):
+    last = suites[-1][0]
+    host = host_architecture()
+    apt = Apt(f"{last}-{host}", suites)
+    apt.refresh(force=refresh)
+    wanted = [f"{name}:{host}" for name in names]
+    versions = "\n".join(package.filename for package in apt.resolve(wanted, closure=True))
+    known = target / ".packages"
+    if known.exists() and known.read_text("utf-8") == versions:
+        return
+    debs = apt.fetch(wanted, f"{', '.join(names)} and dependencies of {last}", closure=True)
+    note(f"unpacking {len(debs)} packages into {target.name}")
+    remove_tree(target)
+
+    def fill(draft):
+        unpack_all(debs, draft)
+        _merge_usr(draft)
+        (draft / ".packages").write_text(versions, "utf-8")
+
+    make_once(target, fill)
+    for deb in debs:
+        deb.unlink()
+
+
+def _merge_usr(root):
+    """Gives the root the /lib64 and such that base-files makes in an installation."""
+    for name in ("lib", "lib64", "bin", "sbin"):
+        if not (root / name).exists() and (root / "usr" / name).exists():
+            (root / name).symlink_to(f"usr/{name}")

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The emulator: QEMU 10 of bookworm-backports in a private root, and its command line."""
+
+import os
+
+from .flavours import RELEASE
+from .privateroot import packages
+
+PROGRAM = "/usr/bin/qemu-system-ppc64"
+SLOTS = 6
+FUNCTIONS = 4
+
+# Two of the four gigabytes stay unknown to the kernel: 2-4 GiB is the simulated GPU RAM.
+MEMORY = "4G"
+CMDLINE = "console=hvc0 loglevel=7 mem=2G printk.devkmsg=on log_buf_len=4M"
+
+# The machine's clock counts its instructions, and idle time passes at once: a run is about
+# four times as fast and repeats to the instruction. A person at the console needs real time.
+COUNTED_TIME = ("-icount", "shift=0,sleep=off")
+
+
+def emulator(refresh=False):
+    """The private root with QEMU."""
+    root = packages(RELEASE, ["qemu-system-ppc"], backports=True, refresh=refresh)
+    stamp = root.path / ".libraries-checked"
+    if not stamp.exists():
+        root.check_libraries(PROGRAM)
+        stamp.touch()
+    return root
+
+
+def devices(slots=SLOTS):
+    """
+    One multifunction device in the slot behind each host bridge: one IOMMU group each.
+
+    NVMe controllers without a drive open at once; other devices cost a 5 s bus reset.
+    """
+    arguments = []
+    for slot in range(slots):
+        for function in range(FUNCTIONS):
+            more = ",multifunction=on" if function == 0 else ""
+            arguments += ["-device", f"nvme,serial=s{slot}f{function},bus=pcie.{slot},"
+                                     f"addr=0.{function}{more}"]
+    return arguments
+
+
+def command(root, kernel, initrd, append="", extra=()):
+    """The whole command line of one machine. The console is standard input and output."""
+    return root.command(
+        PROGRAM, "-L", root.file("/usr/share/qemu"), "-machine", "powernv9", "-m", MEMORY,
+        "-display", "none", "-vga", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
+        "-kernel", kernel, "-initrd", initrd, "-append", f"{CMDLINE} {append}".strip(), *extra)
+
+
+def environment(root):
+    """QEMU's environment: it must never load the modules of another version."""
+    folder = next(root.path.glob("usr/lib/*/qemu"), root.path)
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("LD_")}
+    kept["QEMU_MODULE_DIR"] = str(folder)
+    return kept

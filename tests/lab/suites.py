@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The suites that run in the machine, and how one run of one suite is made and judged."""
+
+import re
+import subprocess
+import threading
+
+from . import build, judge, machine
+from .errors import Findings
+from .paths import BUILD
+from .progress import note
+
+SUITES = ("basic", "topology")
+TIMEOUT = 240
+_payload_lock = threading.Lock()
+
+
+def names(suite):
+    """The names of a suite's tests, as the program itself lists them."""
+    program = build.nvtest(cross=False)
+    listed = subprocess.run([str(program), "--list", suite], capture_output=True, text=True,
+                            check=False)
+    found = listed.stdout.split("\n")[:-1]
+    if listed.returncode or not found:
+        raise Findings(f"nvtest --list {suite} names no test: {listed.stderr.strip()}")
+    if len(set(found)) != len(found):
+        raise Findings(f"suite {suite} has two tests of one name")
+    return found
+
+
+def payload(flavour, with_tool=False):
+    """What the machine carries, built once at a time. The tests need no nvlink2-info."""
+    with _payload_lock:
+        tool = [("bin/nvlink2-info", build.info_tool())] if with_tool else []
+        return machine.payload(flavour) + tool
+
+
+def log_path(flavour, what):
+    """Where the console of the last such run is kept."""
+    return BUILD / "logs" / f"{flavour}-{what}.log"
+
+
+def run_suite(flavour, suite):
+    """Boots a flavour with a suite and returns the Outcome; tells every result as it comes."""
+    files = payload(flavour)
+    title = f"{flavour} {suite}"
+    note(f"{title}: starting the machine")
+    outcome = machine.boot(flavour, ["/bin/nvtest", suite], files, TIMEOUT,
+                           on_line=_Teller(title), log=log_path(flavour, suite))
+    note(f"{title}: stopped after {outcome.seconds:.1f} s ({outcome.reason})")
+    return outcome
+
+
+def run_program(flavour, what, timeout, on_text=None):
+    """Runs `nvtest WHAT`, which is for people; (what it printed, the cases that failed)."""
+    def show(line):
+        for text in judge.split([line])[0]:
+            (on_text or note)(text)
+
+    outcome = machine.boot(flavour, ["/bin/nvtest", what], payload(flavour, True), timeout,
+                           on_line=show, log=log_path(flavour, what))
+    cases = [judge.judge_log(outcome), judge.judge_end(outcome)]
+    return judge.split(outcome.console)[0], [case for case in cases if not case.ok]
+
+
+class _Teller:
+    """Says how far a machine is: when the kernel and the command begin, then every test."""
+
+    def __init__(self, title):
+        self.title = title
+
+    def __call__(self, line):
+        if "Linux version " in line:
+            note(f"{self.title}: the kernel has begun")
+        match = re.search(r"nvlab\| ((?:not )?ok \d+.*)", line)
+        if match:
+            note(f"{self.title}: {match[1]}")
+
+
+def verdict(outcome, suite):
+    """Every case of a finished run."""
+    return judge.judge(outcome, names(suite))

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The last line of a test run, and that nothing but success gives exit status 0."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.lab.paths import ROOT
+
+
+def run(folder, text):
+    """Runs pytest on one file with the project's conftest: (exit status, last line)."""
+    shutil.copy(ROOT / "tests/conftest.py", folder)
+    shutil.copy(ROOT / "pytest.ini", folder)
+    (folder / "test_it.py").write_text(text)
+    done = subprocess.run([sys.executable, "-m", "pytest", "test_it.py"], cwd=folder, text=True,
+                          capture_output=True, check=False)
+    return done.returncode, done.stdout.splitlines()[-1]
+
+
+PASS = "def test_pass(): pass\n"
+
+
+def test_all_passed(tmp_path):
+    assert run(tmp_path, PASS) == (0, "1 passed, 0 failed")
+
+
+@pytest.mark.parametrize("text", [
+    "def test_fail(): assert 0\n",
+    "import pytest\ndef test_skip(): pytest.skip('no')\n",
+    "import pytest\n@pytest.mark.xfail\ndef test_x(): assert 0\n",
+    "import pytest\n@pytest.mark.xfail\ndef test_x(): pass\n",
+    "import pytest\n@pytest.fixture\ndef f(): raise OSError\ndef test_f(f): pass\n",
+], ids=["failure", "skip", "xfail", "xpass", "error"])
+def test_what_did_not_pass_has_failed(tmp_path, text):
+    status, last = run(tmp_path, PASS + text)
+    assert status != 0
+    assert last == "1 passed, 1 failed"
+
+
+def test_file_that_cannot_be_read_has_failed(tmp_path):
+    status, last = run(tmp_path, "import no_such_module\n")
+    assert status != 0
+    assert last == "0 passed, 1 failed"
+
+
+def test_no_test_is_no_success(tmp_path):
+    status, last = run(tmp_path, "")
+    assert status != 0
+    assert last == "0 passed, 0 failed"

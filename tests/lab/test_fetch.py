@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where packages come from, and what is said when they cannot be had."""
+
+import hashlib
+
+import pytest
+
+from tests.lab import apt, mirror, paths, unpack
+from tests.lab.errors import LabError
+
+ONE_LINE = """\
+# deb http://commented.example/debian bookworm main
+deb [arch=amd64 signed-by=/x.gpg] http://one.example/debian/ bookworm main contrib
+deb-src http://source.example/debian bookworm main
+deb cdrom:[Debian]/ bookworm main
+"""
+DEB822 = """\
+# a comment
+Types: deb deb-src
+URIs: http://two.example/debian
+Suites: trixie
+ trixie-updates
+Components: main
+
+Enabled: no
+Types: deb
+URIs: http://off.example/debian
+Suites: trixie
+Components: main
+"""
+
+
+@pytest.fixture(name="etc")
+def etc_fixture(tmp_path):
+    (tmp_path / "sources.list.d").mkdir()
+    return tmp_path
+
+
+def test_sources_one_line_style(etc):
+    (etc / "sources.list").write_text(ONE_LINE)
+    assert mirror.sources(etc) == [("http://one.example/debian", "bookworm")]
+
+
+def test_sources_deb822_style(etc):
+    (etc / "sources.list.d/debian.sources").write_text(DEB822)
+    assert mirror.sources(etc) == [("http://two.example/debian", "trixie"),
+                                   ("http://two.example/debian", "trixie-updates")]
+
+
+def test_mirror_from_the_environment(monkeypatch):
+    monkeypatch.setenv("NVLINK2_MIRROR", "http://mine.example/debian/")
+    assert mirror.mirror() == "http://mine.example/debian"
+
+
+def test_mirror_elsewhere_than_debian_says_what_to_set(monkeypatch):
+    monkeypatch.delenv("NVLINK2_MIRROR", raising=False)
+    monkeypatch.setattr(mirror, "os_release", lambda: {"ID": "ubuntu", "VERSION_CODENAME": "noble"})
+    with pytest.raises(LabError, match="NVLINK2_MIRROR"):
+        mirror.mirror()
+
+
+def test_cache_can_be_moved(monkeypatch, tmp_path):
+    monkeypatch.setenv("NVLINK2_CACHE", str(tmp_path))
+    assert paths.cache() == tmp_path
+
+
+def test_newest_counts_numbers(monkeypatch):
+    names = "linux-image-6.12.9+deb12-powerpc64le linux-image-6.12.95+deb12-powerpc64le " \
+            "linux-image-6.12.96+deb12-powerpc64le-dbg"
+    monkeypatch.setattr(apt, "_output", lambda command: names)
+    archive = apt.Apt("x", [("suite", ["amd64"])])
+    monkeypatch.setattr(archive, "_options", lambda: [])
+    pattern = r"linux-image-6\.12\.\d+\+deb\d+-powerpc64le"
+    assert archive.newest(pattern) == "linux-image-6.12.95+deb12-powerpc64le"
+    with pytest.raises(LabError, match="no package matches linux-image-9 in suite any more"):
+        archive.newest("linux-image-9")
+
+
+def test_package_that_is_gone_is_named(monkeypatch):
+    def gone(_):
+        raise LabError("apt-get failed: E: Unable to locate package gone-1.2")
+
+    monkeypatch.setattr(apt, "_output", gone)
+    archive = apt.Apt("x", [("suite", ["amd64"])])
+    monkeypatch.setattr(archive, "_options", lambda: [])
+    with pytest.raises(LabError, match="^gone-1.2 cannot be had from suite"):
+        archive.resolve(["gone-1.2"])
+
+
+def test_uri_line_is_understood():
+    package = apt.parse_uri("'http://x.example/p/q%2b.deb' q_1%3a2~b+1_amd64.deb 12 SHA256:" + "a" * 64)
+    assert package == apt.Package("q:amd64=1:2~b+1", "q_1%3a2~b+1_amd64.deb", 12, "a" * 64)
+    with pytest.raises(LabError):
+        apt.parse_uri("'http://x.example/q.deb' q_1_all.deb 12 MD5Sum:" + "a" * 32)
+
+
+def test_damaged_download_is_refused_and_removed(monkeypatch, tmp_path):
+    monkeypatch.setenv("NVLINK2_CACHE", str(tmp_path))
+    archive = apt.Apt("x", [("suite", ["amd64"])])
+    good = apt.Package("q=1", "q_1_all.deb", 3, hashlib.sha256(b"abc").hexdigest())
+    path = tmp_path / "debs/q_1_all.deb"
+    monkeypatch.setattr(archive, "_get", lambda packages: path.write_bytes(b"abX"))
+    with pytest.raises(LabError, match="checksum"):
+        archive.download([good], "q")
+    assert not path.exists()
+    monkeypatch.setattr(archive, "_get", lambda packages: path.write_bytes(b"abc"))
+    assert archive.download([good], "q") == [path]
+    monkeypatch.setattr(archive, "_get", lambda packages: pytest.fail("downloaded again"))
+    assert archive.download([good], "q") == [path]
+
+
+def test_folder_is_made_completely_or_not_at_all(tmp_path):
+    target = tmp_path / "made"
+
+    def half(draft):
+        (draft / "half").touch()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        unpack.make_once(target, half)
+    assert not target.exists()
+    unpack.make_once(target, lambda draft: (draft / "whole").touch())
+    assert [path.name for path in target.iterdir()] == ["whole"]

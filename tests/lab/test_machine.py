@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The listener stops for the right reason, whatever the machine does. No emulator is started."""
+
+import subprocess
+import time
+
+import pytest
+
+from tests.lab import build, machine
+from tests.lab.cpio import Archive
+from tests.lab.errors import LabError
+from tests.lab.flavours import Kernel
+
+
+def listen(script, timeout=30):
+    process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    try:
+        return machine.Listener(process, "5eed", timeout, None, None).listen()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_end_marker_stops_at_once():
+    started = time.monotonic()
+    outcome = listen("echo 'Linux version 6'; echo '[ 1.0] nvlab: end 5eed status=0'; sleep 60")
+    assert outcome.reason == "end"
+    assert time.monotonic() - started < 10
+
+
+def test_marker_without_the_nonce_is_none():
+    assert listen("echo '[ 1.0] nvlab: end beef status=0'").reason == "exit"
+
+
+def test_hang_runs_into_the_time_limit():
+    assert listen("echo 'Linux version 6'; sleep 60", timeout=1).reason == "timeout"
+
+
+def test_endless_output_runs_into_the_time_limit():
+    assert listen("echo 'Linux version 6'; while :; do echo noise; done", timeout=1).reason == "timeout"
+
+
+def test_silent_firmware_is_told_from_a_hang(monkeypatch):
+    monkeypatch.setattr(machine, "FIRMWARE_SILENCE", 1)
+    assert listen("echo OPAL; sleep 60").reason == "firmware"
+    assert listen("echo OPAL; echo 'Linux version 6'; sleep 60", timeout=4).reason == "timeout"
+
+
+def test_panic_shortens_the_wait():
+    started = time.monotonic()
+    outcome = listen("echo 'Linux version 6'; echo 'Kernel panic - not syncing: x'; sleep 60")
+    assert outcome.reason == "panic"
+    assert time.monotonic() - started < 15
+
+
+def test_firmware_hang_is_retried_and_given_up(monkeypatch):
+    tries = []
+
+    def hang(*_):
+        tries.append(1)
+        return machine.Outcome(["OPAL"], "5eed", "firmware", 1.0, 0)
+
+    monkeypatch.setattr(machine, "_attempt", hang)
+    monkeypatch.setattr(machine.flavours, "kernel", lambda name: Kernel("6", None, [], None))
+    monkeypatch.setattr(machine.qemu, "emulator", lambda: None)
+    monkeypatch.setattr(machine, "initramfs", lambda *_: b"")
+    with pytest.raises(LabError, match="hung in firmware"):
+        machine.boot("6.12-64k", ["/bin/true"])
+    assert len(tries) == machine.ATTEMPTS
+
+
+def test_archive_is_what_cpio_reads(tmp_path):
+    archive = Archive()
+    archive.file("a/b/c", b"xyz", 0o755)
+    archive.symlink("l", "a/b/c")
+    data = archive.data()
+    assert data == archive.data()
+    assert len(data) % 4 == 0
+    assert data.count(b"070701") == 5
+    assert data.endswith(b"TRAILER!!!\0" + b"\0" * (len(data) - data.rindex(b"TRAILER!!!") - 11))
+
+
+def test_copy_of_the_sources_follows_them(tmp_path):
+    source, target = tmp_path / "s", tmp_path / "t"
+    source.mkdir()
+    (source / "a.c").write_text("1")
+    (source / "b.h").write_text("1")
+    build.synchronize(source, target)
+    before = (target / "b.h").stat().st_mtime_ns
+    (source / "a.c").unlink()
+    build.synchronize(source, target)
+    assert not (target / "a.c").exists()
+    assert (target / "b.h").stat().st_mtime_ns == before
