@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a person sees: a machine with 2 GPUs and 4 bridges, and a round trip
+ * through GPU RAM. And what a benchmark sees of it.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "nvtest.h"
+
+static int run(const char *path, const char *arg)
+{
+	int status;
+	pid_t child = fork();
+
+	CHECK(child >= 0);
+	if (!child) {
+		execl(path, path, arg, (char *)NULL);
+		dprintf(STDERR_FILENO, "%s: %s\n", path, strerror(errno));
+		_exit(127);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+static void round_trip(void)
+{
+	static const char text[] = "written through mmap of GPU RAM";
+	char back[sizeof(text)] = "";
+	uint64_t first;
+	char *ram;
+	int fd;
+
+	fd = device_open(slots[0].bdf[0]);
+	ram = map_region(fd, 0, GPU_SIZE);
+	memcpy(ram + 0x10000, text, sizeof(text));
+	CHECK_EQ(region_read(fd, back, sizeof(back), 0x10000), sizeof(back));
+	CHECK(!strcmp(back, text));
+	memcpy(&first, text, sizeof(first));
+	CHECK_EQ(phys_read(GPU_BASE + 0x10000), first);
+	printf("\nGPU RAM round trip on %s:\n"
+	       "  mmap   wrote \"%s\" at offset 0x10000\n"
+	       "  pread  gave  \"%s\"\n"
+	       "  memory at physical address %#llx begins with %#llx\n",
+	       slots[0].bdf[0], text, back, GPU_BASE + 0x10000,
+	       (unsigned long long)first);
+}
+
+void demo(void)
+{
+	machine_need(2, 3);
+	sim_load("gpu=%s,%s bridge=%s@0,%s@0,%s@1,%s@1 speed=8,8,9,9 base=%#llx,%#llx size=%#llx tgt=%#llx,%#llx",
+		 slots[0].bdf[0], slots[1].bdf[0], slots[0].bdf[1],
+		 slots[0].bdf[2], slots[1].bdf[1], slots[1].bdf[2], GPU_BASE,
+		 GPU_BASE + GPU_SIZE, GPU_SIZE, GPU_TGT, GPU_TGT + GPU_SIZE);
+	printf("\n$ nvlink2-info\n");
+	fflush(stdout);
+	CHECK_EQ(run("/bin/nvlink2-info", NULL), 0);
+	round_trip();
+	devices_close();
+	driver_unload();
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static void report(const char *what, double seconds, double mib)
+{
+	printf("bench %-34s %9.3f ms/MiB\n", what, seconds * 1e3 / mib);
+}
+
+/* First touch and copies, in emulated time: good for ratios in one run. */
+void bench(void)
+{
+	size_t page = page_size(), i;
+	size_t copy = 16 << 20;
+	volatile char *ram, *plain;
+	double start;
+	char *buf;
+	int fd;
+
+	sim_load_default(NULL);
+	fd = device_open(slots[0].bdf[0]);
+
+	plain = mmap(NULL, GPU_SIZE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(plain != MAP_FAILED);
+	start = now();
+	for (i = 0; i < GPU_SIZE; i += page)
+		plain[i] = 1;
+	report("first store, anonymous memory", now() - start, GPU_SIZE >> 20);
+
+	ram = map_region(fd, 0, GPU_SIZE);
+	start = now();
+	for (i = 0; i < GPU_SIZE; i += page)
+		(void)ram[i];
+	report("first load, GPU RAM", now() - start, GPU_SIZE >> 20);
+	unmap((void *)ram, GPU_SIZE);
+
+	ram = map_region(fd, 0, GPU_SIZE);
+	start = now();
+	for (i = 0; i < GPU_SIZE; i += page)
+		ram[i] = 1;
+	report("first store, GPU RAM", now() - start, GPU_SIZE >> 20);
+
+	buf = malloc(copy);
+	CHECK(buf);
+	memset(buf, 1, copy);
+	start = now();
+	memcpy((void *)ram, buf, copy);
+	report("memcpy to mapped GPU RAM", now() - start, copy >> 20);
+	start = now();
+	CHECK_EQ(region_write(fd, buf, copy, 0), copy);
+	report("pwrite of 16 MiB", now() - start, copy >> 20);
+	start = now();
+	CHECK_EQ(region_read(fd, buf, copy, 0), copy);
+	report("pread of 16 MiB", now() - start, copy >> 20);
+
+	devices_close();
+	driver_unload();
+}

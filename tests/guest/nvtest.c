@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The runner: TAP 14 on standard output, one line a test. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "nvtest.h"
+
+static const struct test *const basic_lists[] = {
+	region_tests, gpu_ram_tests, gpu_ram_rw_tests, atsd_tests, trace_tests,
+	flaw_tests, life_tests, NULL
+};
+static const struct test *const topology_lists[] = { topology_tests, NULL };
+
+static const struct suite suites[] = {
+	{ "basic", basic_lists },
+	{ "topology", topology_lists },
+};
+
+static jmp_buf failed;
+static pid_t runner;
+static char reason[1024];
+
+void note(const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	dprintf(STDOUT_FILENO, "# %s\n", line);
+}
+
+void fail_at(const char *file, int line, const char *fmt, ...)
+{
+	const char *name = strrchr(file, '/');
+	va_list ap;
+	int len;
+
+	len = snprintf(reason, sizeof(reason), "%s:%d: ",
+		       name ? name + 1 : file, line);
+	va_start(ap, fmt);
+	vsnprintf(reason + len, sizeof(reason) - len, fmt, ap);
+	va_end(ap);
+	/* A child of a test has no test to leave; its parent sees the status. */
+	if (getpid() != runner) {
+		note("in a child: %s", reason);
+		_exit(1);
+	}
+	longjmp(failed, 1);
+}
+
+static void clean_up(void)
+{
+	devices_close();
+	machine_reset();
+}
+
+/* Runs it; false when a CHECK() left it. */
+static bool guarded(void (*run)(void))
+{
+	if (setjmp(failed))
+		return false;
+	run();
+	return true;
+}
+
+static bool run_one(const struct test *test, unsigned int nr)
+{
+	/* Closing and unloading are part of the test: they can fail too. */
+	bool ok = guarded(test->run) && guarded(clean_up);
+
+	if (!ok) {
+		note("%s", reason);
+		/* A second failure is about the first one. */
+		if (!guarded(clean_up))
+			note("cleaning up: %s", reason);
+	}
+	dprintf(STDOUT_FILENO, "%sok %u - %s\n", ok ? "" : "not ", nr,
+		test->name);
+	return ok;
+}
+
+static int run_suite(const struct suite *suite, const char *only)
+{
+	const struct test *const *list;
+	const struct test *test;
+	unsigned int nr = 0, bad = 0;
+
+	for (list = suite->lists; *list; list++)
+		for (test = *list; test->name; test++)
+			nr += !only || !strcmp(only, test->name);
+	if (!nr) {
+		dprintf(STDERR_FILENO, "nvtest: suite %s has no test %s\n",
+			suite->name, only ? only : "at all");
+		return 2;
+	}
+	dprintf(STDOUT_FILENO, "TAP version 14\n1..%u\n", nr);
+
+	runner = getpid();
+	if (!guarded(machine_find)) {
+		dprintf(STDOUT_FILENO, "Bail out! %s\n", reason);
+		return 1;
+	}
+
+	nr = 0;
+	for (list = suite->lists; *list; list++)
+		for (test = *list; test->name; test++)
+			if (!only || !strcmp(only, test->name))
+				bad += !run_one(test, ++nr);
+	return bad ? 1 : 0;
+}
+
+static int list_suite(const struct suite *suite)
+{
+	const struct test *const *list;
+	const struct test *test;
+
+	for (list = suite->lists; *list; list++)
+		for (test = *list; test->name; test++)
+			puts(test->name);
+	return 0;
+}
+
+/* Something for people to read; its failures are told in prose. */
+static int show(void (*run)(void))
+{
+	runner = getpid();
+	if (guarded(machine_find) && guarded(run))
+		return 0;
+	dprintf(STDERR_FILENO, "nvtest: %s\n", reason);
+	return 1;
+}
+
+static int usage(void)
+{
+	fputs("usage: nvtest SUITE [TEST]   run a suite, or one test of it: basic, topology\n"
+	      "       nvtest --list SUITE   the names of its tests\n"
+	      "       nvtest demo           show a machine with 2 GPUs and 4 bridges\n"
+	      "       nvtest bench          measure first touch and copies\n",
+	      stderr);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	bool list = argc > 1 && !strcmp(argv[1], "--list");
+	const char *name = argv[list ? 2 : 1];
+	size_t i;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc < (list ? 3 : 2) || argc > 3)
+		return usage();
+	if (!list && !strcmp(name, "demo"))
+		return show(demo);
+	if (!list && !strcmp(name, "bench"))
+		return show(bench);
+	for (i = 0; i < ARRAY_LEN(suites); i++) {
+		if (strcmp(suites[i].name, name))
+			continue;
+		return list ? list_suite(&suites[i]) :
+			      run_suite(&suites[i], argv[2]);
+	}
+	return usage();
+}

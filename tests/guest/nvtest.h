@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * nvtest: the tests that run inside the emulated machine. One static program;
+ * each suite prints TAP 14. A test is a function that returns when all is well
+ * and leaves through a failed CHECK() otherwise; what it opened, mapped or
+ * loaded is cleaned up behind it.
+ */
+#ifndef NVTEST_H
+#define NVTEST_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/types.h>
+
+#define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
+
+/*
+ * What the simulator is told in most tests: one GPU with three bridges, and the
+ * numbers of the golden blobs.
+ */
+#define GPU_BASE	0x80000000ULL
+#define GPU_SIZE	0x4000000ULL
+#define GPU_TGT		0x400000000ULL
+#define ATSD_BASE	0xc0000000ULL
+#define ATSD_SIZE	0x10000ULL
+#define REGION		9		/* the first region after vfio-pci's own */
+
+struct test {
+	const char *name;
+	void (*run)(void);
+};
+
+struct suite {
+	const char *name;
+	const struct test *const *lists;	/* each ends with a NULL name */
+};
+
+/* nvtest.c: failing, and saying why */
+void fail_at(const char *file, int line, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4), noreturn));
+void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#define CHECK(cond)							\
+	do {								\
+		if (!(cond))						\
+			fail_at(__FILE__, __LINE__, "%s", #cond);	\
+	} while (0)
+#define CHECKF(cond, ...)						\
+	do {								\
+		if (!(cond))						\
+			fail_at(__FILE__, __LINE__, __VA_ARGS__);	\
+	} while (0)
+/* A number against what it must be, both shown when they differ. */
+#define CHECK_EQ(got, want)						\
+	do {								\
+		long long got_ = (long long)(got);			\
+		long long want_ = (long long)(want);			\
+		if (got_ != want_)					\
+			fail_at(__FILE__, __LINE__,			\
+				"%s is %lld (%#llx), not %lld (%#llx)", \
+				#got, got_, got_, want_, want_);	\
+	} while (0)
+/* A call that must fail with one errno. */
+#define CHECK_ERR(call, want)						\
+	do {								\
+		errno = 0;						\
+		long long ret_ = (long long)(call);			\
+		int err_ = errno;					\
+		if (ret_ != -1 || err_ != (want))			\
+			fail_at(__FILE__, __LINE__,			\
+				"%s gave %lld (%s), not -1 (%s)", #call,	\
+				ret_, strerror(err_), strerror(want));	\
+	} while (0)
+
+/* machine.c: modules, PCI functions, the device tree, logs */
+#define MAX_SLOTS	6
+#define MAX_FUNCTIONS	4
+struct slot {
+	char bdf[MAX_FUNCTIONS][16];
+	unsigned int functions;
+};
+extern struct slot slots[MAX_SLOTS];
+extern unsigned int nr_slots;
+
+void machine_find(void);
+void machine_need(unsigned int wanted_slots, unsigned int functions);
+bool module_loaded(const char *name);
+void driver_load(void);
+void driver_unload(void);
+void sim_load(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void sim_load_default(const char *extra);
+void sim_unload(void);
+void machine_reset(void);
+bool tree_has(const char *bdf, const char *prop);
+char *read_text(const char *path);
+void write_text(const char *path, const char *text);
+void log_mark(void);
+bool log_has(const char *a, const char *b, const char *c);
+void trace_start(void);
+char *trace_stop(void);
+
+/* device.c: VFIO, mappings, physical memory */
+int device_try_open(const char *bdf);
+int device_open(const char *bdf);
+int device_container(const char *bdf);
+void device_close(int fd);
+void devices_close(void);
+uint32_t device_num_regions(int fd);
+size_t region_info(int fd, uint32_t index, uint32_t argsz, uint8_t *buf,
+		   size_t room);
+uint64_t region_offset(int fd);
+uint64_t region_size(int fd);
+void *map_region(int fd, uint64_t pos, size_t len);
+void *try_map(int fd, uint64_t pos, size_t len, int prot, int flags);
+void unmap(void *at, size_t len);
+ssize_t region_read(int fd, void *buf, size_t len, uint64_t pos);
+ssize_t region_write(int fd, const void *buf, size_t len, uint64_t pos);
+uint64_t phys_read(uint64_t hpa);
+void phys_write(uint64_t hpa, uint64_t value);
+size_t page_size(void);
+bool touch_faults(volatile void *at);
+
+extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
+	atsd_tests[], life_tests[], trace_tests[], flaw_tests[],
+	topology_tests[];
+
+void demo(void);
+void bench(void);
+
+#endif /* NVTEST_H */

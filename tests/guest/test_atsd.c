@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The ATSD region of a bridge, through mmap and through read and write. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "nvtest.h"
+
+static int bridge_open(unsigned int nr)
+{
+	sim_load_default(NULL);
+	return device_open(slots[0].bdf[1 + nr]);
+}
+
+static void mmap_is_read_back_through_pread(void)
+{
+	uint64_t value = 0, word = 0x0102030405060708;
+	volatile uint64_t *atsd;
+	int fd = bridge_open(0);
+
+	atsd = map_region(fd, 0, ATSD_SIZE);
+	atsd[1] = word;
+	CHECK_EQ(region_read(fd, &value, 8, 8), 8);
+	CHECK_EQ(value, word);
+}
+
+static void pwrite_is_seen_through_mmap(void)
+{
+	uint64_t word = 0x8070605040302010;
+	volatile uint64_t *atsd;
+	int fd = bridge_open(0);
+
+	atsd = map_region(fd, 0, ATSD_SIZE);
+	atsd[0x100 / 8] = 0;
+	CHECK_EQ(region_write(fd, &word, 8, 0x100), 8);
+	CHECK_EQ(atsd[0x100 / 8], word);
+}
+
+/* Each link has the register set of its own index. */
+static void each_link_has_its_own_registers(void)
+{
+	volatile uint64_t *atsd;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		int fd = bridge_open(i);
+		uint64_t hpa = ATSD_BASE + i * ATSD_SIZE;
+
+		phys_write(hpa, 0);
+		phys_write(hpa + ATSD_SIZE - 8, 0x70 + i);
+		atsd = map_region(fd, 0, ATSD_SIZE);
+		atsd[0] = 0x60 + i;
+		CHECK_EQ(phys_read(hpa), 0x60 + i);
+		CHECK_EQ(atsd[ATSD_SIZE / 8 - 1], 0x70 + i);
+	}
+}
+
+static void offset_mapping_is_that_part(void)
+{
+	size_t page = page_size();
+	volatile uint64_t *atsd;
+	int fd = bridge_open(0);
+
+	/* With 64K pages the region is a single page. */
+	if (page == ATSD_SIZE) {
+		CHECK_ERR((long)try_map(fd, page, page, PROT_READ, MAP_SHARED),
+			  EINVAL);
+		return;
+	}
+	phys_write(ATSD_BASE + 3 * page + 16, 0x33);
+	atsd = map_region(fd, 3 * page, page);
+	CHECK_EQ(atsd[2], 0x33);
+}
+
+static void mmap_stays_in_the_region(void)
+{
+	int rw = PROT_READ | PROT_WRITE;
+	int fd = bridge_open(0);
+
+	CHECK_ERR((long)try_map(fd, 0, 2 * ATSD_SIZE, rw, MAP_SHARED), EINVAL);
+	CHECK_ERR((long)try_map(fd, ATSD_SIZE, ATSD_SIZE, rw, MAP_SHARED),
+		  EINVAL);
+	CHECK_ERR((long)try_map(fd, 1ULL << 39, ATSD_SIZE, rw, MAP_SHARED),
+		  EINVAL);
+	CHECK_ERR((long)try_map(fd, 0, ATSD_SIZE, rw, MAP_PRIVATE), EINVAL);
+}
+
+static void every_aligned_width_works(void)
+{
+	static const uint64_t pattern = 0xf1e2d3c4b5a69788;
+	uint64_t value;
+	size_t width;
+	int fd = bridge_open(0);
+
+	for (width = 1; width <= 8; width *= 2) {
+		phys_write(ATSD_BASE + 0x40, 0);
+		CHECK_EQ(region_write(fd, &pattern, width, 0x40), width);
+		value = 0;
+		CHECK_EQ(region_read(fd, &value, width, 0x40), width);
+		CHECK(!memcmp(&value, &pattern, width));
+		/* Only that many bytes were written. */
+		value = phys_read(ATSD_BASE + 0x40);
+		CHECK(!memcmp(&value, &pattern, width));
+		CHECK_EQ(width == 8 ? 0 : value >> (8 * width), 0);
+	}
+}
+
+static void other_accesses_are_einval(void)
+{
+	static const struct {
+		size_t len;
+		uint64_t pos;
+	} bad[] = {
+		{ 3, 0 }, { 5, 0 }, { 6, 0 }, { 7, 0 }, { 9, 0 }, { 16, 0 },
+		{ 2, 1 }, { 4, 2 }, { 8, 4 }, { 8, 1 }, { 65536, 0 },
+		{ 8, ATSD_SIZE }, { 1, ATSD_SIZE }, { 8, (1ULL << 40) - 8 },
+	};
+	static char buf[65536];
+	size_t i;
+	int fd = bridge_open(0);
+
+	phys_write(ATSD_BASE, 0x5a5a);
+	for (i = 0; i < ARRAY_LEN(bad); i++) {
+		CHECK_ERR(region_read(fd, buf, bad[i].len, bad[i].pos),
+			  EINVAL);
+		CHECK_ERR(region_write(fd, buf, bad[i].len, bad[i].pos),
+			  EINVAL);
+	}
+	CHECK_EQ(phys_read(ATSD_BASE), 0x5a5a);
+	/* The last register is inside. */
+	CHECK_EQ(region_read(fd, buf, 8, ATSD_SIZE - 8), 8);
+}
+
+static void faulting_write_leaves_the_register(void)
+{
+	int fd = bridge_open(0);
+
+	phys_write(ATSD_BASE + 8, 0x1357);
+	CHECK_ERR(region_write(fd, (void *)8, 8, 8), EFAULT);
+	CHECK_EQ(phys_read(ATSD_BASE + 8), 0x1357);
+	CHECK_ERR(region_read(fd, (void *)8, 8, 8), EFAULT);
+}
+
+/*
+ * A link without registers: nothing to map, read or write. The driver of 2018
+ * mapped physical page 0.
+ */
+static void empty_region_cannot_be_touched(void)
+{
+	uint64_t value = 0;
+	int fd;
+
+	sim_load_default("atsd_count=0");
+	fd = device_open(slots[0].bdf[1]);
+	CHECK_EQ(region_size(fd), 0);
+	CHECK_ERR((long)try_map(fd, 0, page_size(), PROT_READ, MAP_SHARED),
+		  EINVAL);
+	CHECK_ERR(region_read(fd, &value, 8, 0), EINVAL);
+	CHECK_ERR(region_write(fd, &value, 8, 0), EINVAL);
+}
+
+const struct test atsd_tests[] = {
+	{ "atsd_mmap_is_read_back_through_pread",
+	  mmap_is_read_back_through_pread },
+	{ "atsd_pwrite_is_seen_through_mmap", pwrite_is_seen_through_mmap },
+	{ "atsd_each_link_has_its_own_registers",
+	  each_link_has_its_own_registers },
+	{ "atsd_offset_mapping_is_that_part", offset_mapping_is_that_part },
+	{ "atsd_mmap_stays_in_the_region", mmap_stays_in_the_region },
+	{ "atsd_every_aligned_width_works", every_aligned_width_works },
+	{ "atsd_other_accesses_are_einval", other_accesses_are_einval },
+	{ "atsd_faulting_write_leaves_the_register",
+	  faulting_write_leaves_the_register },
+	{ "atsd_empty_region_cannot_be_touched_D1",
+	  empty_region_cannot_be_touched },
+	{ NULL, NULL }
+};

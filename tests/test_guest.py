@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+What runs in the emulated machine: one item per test of nvtest, flavour and suite.
+
+Each (flavour, suite) boots once. All boots a run needs start together, as many at a time as
+there are cores; the items then pick their results out of the consoles.
+"""
+
+import os
+import queue
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.lab import flavours, judge, progress, suites
+from tests.lab.errors import Findings, LabError
+
+LOG_CASES = (judge.LOG_CASE, judge.END_CASE)
+
+
+def pytest_generate_tests(metafunc):
+    if "case_name" not in metafunc.fixturenames:
+        return
+    try:
+        names = {suite: suites.names(suite) for suite in suites.SUITES}
+    except (Findings, LabError) as error:
+        pytest.fail(str(error), pytrace=False)
+    items = [(flavour, suite, name) for flavour in flavours.FLAVOURS for suite in suites.SUITES
+             for name in [*names[suite], *LOG_CASES]]
+    metafunc.parametrize(("flavour", "suite", "case_name"), items,
+                         ids=["-".join(item).replace(" ", "_") for item in items])
+
+
+class Boots:
+    """Runs the machines in the background and keeps what they showed."""
+
+    def __init__(self, wanted, show):
+        self.lines = queue.SimpleQueue()
+        self.show = show
+        progress.redirect(self.lines.put)
+        self.pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
+        self.runs = {key: self.pool.submit(self._run, *key) for key in wanted}
+        self.verdicts = {}
+
+    @staticmethod
+    def _run(flavour, suite):
+        try:
+            return suites.run_suite(flavour, suite)
+        except (Findings, LabError) as error:
+            return error
+
+    def verdict(self, flavour, suite):
+        """The cases of a boot by name; what the machines say is shown while waiting."""
+        key = flavour, suite
+        while not self.runs[key].done():
+            try:
+                self.show(self.lines.get(timeout=0.2))
+            except queue.Empty:
+                pass
+        while not self.lines.empty():
+            self.show(self.lines.get())
+        if key not in self.verdicts:
+            outcome = self.runs[key].result()
+            self.verdicts[key] = outcome if isinstance(outcome, Exception) else {
+                case.name: case for case in suites.verdict(outcome, suite)}
+        return self.verdicts[key]
+
+    def close(self):
+        self.pool.shutdown(cancel_futures=True)
+        progress.redirect(None)
+
+
+@pytest.fixture(scope="session")
+def boots(request):
+    wanted = dict.fromkeys((item.callspec.params["flavour"], item.callspec.params["suite"])
+                           for item in request.session.items
+                           if "boots" in getattr(item, "fixturenames", ()))
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+
+    def show(text):
+        with capture.global_and_fixture_disabled():
+            reporter.ensure_newline()
+            reporter.write_line(f"  {text}")
+
+    machines = Boots(wanted, show)
+    yield machines
+    machines.close()
+
+
+def test_guest(boots, flavour, suite, case_name):
+    cases = boots.verdict(flavour, suite)
+    if isinstance(cases, Exception):
+        pytest.fail(str(cases), pytrace=False)
+    if case_name == judge.END_CASE:
+        # Complaints that belong to no test of the list show here.
+        known = {*suites.names(suite), *LOG_CASES}
+        stray = [case for name, case in cases.items() if name not in known]
+        assert not stray, "\n".join(f"{case.name}: {case.detail}" for case in stray)
+    case = cases[case_name]
+    if not case.ok:
+        pytest.fail(f"{flavour} {suite}: {case_name}\n{case.detail}", pytrace=False)
+
+
+def test_demo_shows_the_machine():
+    """What `make demo` shows: it must run to its end, and show something."""
+    flavour = next(iter(flavours.FLAVOURS))
+    try:
+        printed, failed = suites.run_program(flavour, "demo", suites.TIMEOUT)
+    except (Findings, LabError) as error:
+        pytest.fail(str(error), pytrace=False)
+    assert not failed, "\n".join(f"{case.name}: {case.detail}" for case in failed)
+    assert printed
+
+
+def test_case_names_do_not_collide():
+    """A test named like a case of the log would hide it."""
+    for suite in suites.SUITES:
+        assert not {*LOG_CASES, "plan"} & set(suites.names(suite))
