@@ -103,14 +103,20 @@ def test_guest(boots, flavour, suite, case_name):
 
 
 def test_demo_shows_the_machine():
-    """What `make demo` shows: it must run to its end, and show something."""
+    """What `make demo` shows: each device, which bridge is whose, and the round trip."""
     flavour = next(iter(flavours.FLAVOURS))
     try:
         printed, failed = suites.run_program(flavour, "demo", suites.TIMEOUT)
     except (Findings, LabError) as error:
         pytest.fail(str(error), pytrace=False)
     assert not failed, "\n".join(f"{case.name}: {case.detail}" for case in failed)
-    assert printed
+    text = printed if isinstance(printed, str) else "\n".join(printed)
+    for line in ("0000:01:00.0  1b36:0010  GPU", "0001:01:00.2  1b36:0010  bridge",
+                 "target address 0x404000000", "GPU RAM  64 MiB (0x4000000)  read write mmap",
+                 "bridges   0000:01:00.1 (25.78125 Gbit/s), 0000:01:00.2 (25.78125 Gbit/s)",
+                 "bridges   0001:01:00.1 (25 Gbit/s), 0001:01:00.2 (25 Gbit/s)",
+                 'pread  gave  "written through mmap of GPU RAM"'):
+        assert line in text, f"no {line!r} in:\n{text}"
 
 
 def test_case_names_do_not_collide():

@@ -84,6 +84,11 @@ static unsigned int group_open(const char *bdf)
 	return nr_groups - 1;
 }
 
+int device_group(const char *bdf)
+{
+	return groups[group_open(bdf)].fd;
+}
+
 int device_container(const char *bdf)
 {
 	return groups[group_open(bdf)].container;

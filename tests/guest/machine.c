@@ -128,17 +128,29 @@ static int try_load(const char *name, const char *params)
 	return ret ? -errno : 0;
 }
 
-static void unload(const char *name)
+/* 0 or -errno. */
+static int try_unload(const char *name)
 {
 	char c_name[64], *c;
-	long ret;
 
 	snprintf(c_name, sizeof(c_name), "%s", name);
 	for (c = c_name; *c; c++)
 		if (*c == '-')
 			*c = '_';
-	ret = syscall(SYS_delete_module, c_name, O_NONBLOCK);
-	CHECKF(!ret, "unloading %s: %s", name, strerror(errno));
+	return syscall(SYS_delete_module, c_name, O_NONBLOCK) ? -errno : 0;
+}
+
+static void unload(const char *name)
+{
+	int err = try_unload(name);
+
+	CHECKF(!err, "unloading %s: %s", name, strerror(-err));
+}
+
+/* Does somebody hold it? If not it is unloaded by now, and a test fails. */
+bool module_is_busy(const char *name)
+{
+	return try_unload(name) == -EWOULDBLOCK;
 }
 
 static void bind(const char *bdf)

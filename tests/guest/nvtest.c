@@ -11,7 +11,7 @@
 
 static const struct test *const basic_lists[] = {
 	region_tests, gpu_ram_tests, gpu_ram_rw_tests, atsd_tests, trace_tests,
-	flaw_tests, life_tests, NULL
+	flaw_tests, lpar_tests, life_tests, NULL
 };
 static const struct test *const topology_lists[] = { topology_tests, NULL };
 

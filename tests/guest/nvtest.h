@@ -88,6 +88,7 @@ extern unsigned int nr_slots;
 void machine_find(void);
 void machine_need(unsigned int wanted_slots, unsigned int functions);
 bool module_loaded(const char *name);
+bool module_is_busy(const char *name);
 void driver_load(void);
 void driver_unload(void);
 void sim_load(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -105,6 +106,7 @@ char *trace_stop(void);
 /* device.c: VFIO, mappings, physical memory */
 int device_try_open(const char *bdf);
 int device_open(const char *bdf);
+int device_group(const char *bdf);
 int device_container(const char *bdf);
 void device_close(int fd);
 void devices_close(void);
@@ -124,7 +126,7 @@ size_t page_size(void);
 bool touch_faults(volatile void *at);
 
 extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
-	atsd_tests[], life_tests[], trace_tests[], flaw_tests[],
+	atsd_tests[], lpar_tests[], life_tests[], trace_tests[], flaw_tests[],
 	topology_tests[];
 
 void demo(void);

@@ -19,7 +19,8 @@ SUITE = "bookworm-backports"
 GUEST_ARCH = "ppc64el"
 
 # What the tests need of the stock modules; their own dependencies are added.
-STOCK_MODULES = ("vfio", "vfio_iommu_spapr_tce", "vfio-pci-core", "vfio-pci")
+STOCK_MODULES = ("vfio", "vfio_iommu_spapr_tce", "vfio-pci-core", "vfio-pci", "kvm-hv")
+_MODULE_FOLDERS = ("*/kernel/drivers/vfio/*", "*/kernel/arch/powerpc/kvm/*")
 
 
 class Flavour(NamedTuple):
@@ -62,9 +63,11 @@ def kernel(name, refresh=False):
     folder = cache() / "kernels" / name
     record = folder / "kernel.json"
     with locked(cache()):
-        if refresh or not record.exists():
+        known = json.loads(record.read_text("utf-8")) if record.exists() else {}
+        # A cache of before a module was added is fetched anew.
+        if refresh or known.get("wanted") != list(STOCK_MODULES):
             _fetch(chosen, folder, record, refresh)
-        known = json.loads(record.read_text("utf-8"))
+            known = json.loads(record.read_text("utf-8"))
     base = folder / known["release"]
     return Kernel(known["release"], base / "vmlinux",
                   [base / "modules" / f"{module}.ko" for module in known["modules"]],
@@ -83,9 +86,12 @@ def _fetch(chosen, folder, record, refresh):
     image = apt.newest(rf"linux-image-{series}\.\d+\+deb\d+-{chosen.debian}")
     release = image.removeprefix("linux-image-")
     package_release = release.removesuffix(f"-{chosen.debian}")
-    known = {"release": release, "package_release": package_release}
+    known = {"release": release, "package_release": package_release,
+             "wanted": list(STOCK_MODULES)}
 
     target = folder / release
+    if target.exists() and (target / "wanted").read_text("utf-8").split() != known["wanted"]:
+        remove_tree(target)
     if not target.exists():
         deb, = apt.fetch([f"{image}:{GUEST_ARCH}"], f"the kernel {release}")
         note(f"taking vmlinux and modules out of {image}")
@@ -101,7 +107,7 @@ def _fetch(chosen, folder, record, refresh):
 
 def _take_image(deb, draft):
     raw = draft / "raw"
-    unpack(deb, raw, ["./boot/vmlinux-*", "*/kernel/drivers/vfio/*", "*/modules.builtin"])
+    unpack(deb, raw, ["./boot/vmlinux-*", *_MODULE_FOLDERS, "*/modules.builtin"])
     image, = raw.glob("boot/vmlinux-*")
     image.rename(draft / "vmlinux")
     found = {path.name.split(".")[0].replace("-", "_"): path
@@ -114,6 +120,7 @@ def _take_image(deb, draft):
     for module in STOCK_MODULES:
         _take_module(module, found, builtin, draft, order)
     (draft / "order").write_text("\n".join(order) + "\n", "utf-8")
+    (draft / "wanted").write_text("\n".join(STOCK_MODULES) + "\n", "utf-8")
     for folder, _, names in os.walk(raw, topdown=False):
         for name in names:
             os.unlink(os.path.join(folder, name))

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A GPU and the partition of the VM that owns it, as the simulator records it.
+ * The VM is one that KVM has made and nobody runs: a partition is all it takes.
+ */
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/kvm.h>
+
+#include "nvtest.h"
+
+#define RECORD	"/sys/kernel/debug/nvlink2-sim/partitions"
+#define FAIL	"/sys/module/nvlink2_sim/parameters/"
+
+/* A VM that owns the slot's group; its descriptors. */
+struct vm {
+	int kvm, vm, vfio;
+};
+
+#ifndef __powerpc__
+/* Only the names of the tests are wanted where this is not defined. */
+struct kvm_create_spapr_tce_64 {
+	uint64_t liobn;
+	uint32_t page_shift, flags;
+	uint64_t offset, size;
+};
+#endif
+
+/*
+ * A VM is expected to name a table of DMA translations for the group, and
+ * kvm_spapr_tce_release_vfio_group() warns when the group goes without it ever
+ * having tried. This table fits no window of the group; the try is enough.
+ */
+static void name_a_table(const struct vm *vm, int group)
+{
+	struct kvm_create_spapr_tce_64 table = {
+		.liobn = 1, .page_shift = 12, .size = 16,
+	};
+	struct kvm_vfio_spapr_tce pair = { .groupfd = group };
+	struct kvm_device_attr attr = {
+		.group = KVM_DEV_VFIO_GROUP,
+		.attr = KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE,
+		.addr = (uintptr_t)&pair,
+	};
+
+	pair.tablefd = ioctl(vm->vm, KVM_CREATE_SPAPR_TCE_64, &table);
+	CHECKF(pair.tablefd >= 0, "KVM_CREATE_SPAPR_TCE_64: %s",
+	       strerror(errno));
+	ioctl(vm->vfio, KVM_SET_DEVICE_ATTR, &attr);
+	close(pair.tablefd);
+}
+
+static struct vm vm_with(const char *bdf)
+{
+	struct kvm_create_device device = { .type = KVM_DEV_TYPE_VFIO };
+	int group = device_group(bdf);
+	struct kvm_device_attr attr = {
+		.group = KVM_DEV_VFIO_GROUP,
+		.attr = KVM_DEV_VFIO_GROUP_ADD,
+		.addr = (uintptr_t)&group,
+	};
+	struct vm vm;
+
+	vm.kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	CHECKF(vm.kvm >= 0, "/dev/kvm: %s", strerror(errno));
+	vm.vm = ioctl(vm.kvm, KVM_CREATE_VM, KVM_VM_PPC_HV);
+	CHECKF(vm.vm >= 0, "KVM_CREATE_VM: %s", strerror(errno));
+	CHECKF(!ioctl(vm.vm, KVM_CREATE_DEVICE, &device),
+	       "KVM_CREATE_DEVICE: %s", strerror(errno));
+	vm.vfio = device.fd;
+	CHECKF(!ioctl(vm.vfio, KVM_SET_DEVICE_ATTR, &attr),
+	       "KVM_DEV_VFIO_GROUP_ADD: %s", strerror(errno));
+	name_a_table(&vm, group);
+	return vm;
+}
+
+static void vm_close(struct vm *vm)
+{
+	close(vm->vfio);
+	close(vm->vm);
+	close(vm->kvm);
+}
+
+static void record_is(const char *want)
+{
+	char *got = read_text(RECORD);
+
+	CHECKF(!strcmp(got, want), "the record is\n%s, not\n%s", got, want);
+}
+
+/* The partition's number in the record's first line. */
+static unsigned long long bound_lpid(void)
+{
+	unsigned long long lpid = 0;
+	char *at = strstr(read_text(RECORD), "lpid=");
+
+	CHECKF(at && sscanf(at, "lpid=%llu", &lpid) == 1, "no lpid in '%s'",
+	       read_text(RECORD));
+	return lpid;
+}
+
+static void prepare(void)
+{
+	sim_load_default(NULL);
+	write_text(FAIL "fail_bind", "0");
+	write_text(FAIL "fail_unbind", "0");
+	write_text(RECORD, "\n");
+}
+
+static void bound_at_open_and_unbound_at_close(void)
+{
+	const char *gpu;
+	char want[256];
+	unsigned long long lpid;
+	struct vm vm;
+	int fd;
+
+	prepare();
+	gpu = slots[0].bdf[0];
+	vm = vm_with(gpu);
+	fd = device_open(gpu);
+	lpid = bound_lpid();
+	CHECKF(lpid, "bound to partition 0, which is the host's");
+	/* 4010: MSR_PR | MSR_DR, as the driver of 2018 had it. */
+	snprintf(want, sizeof(want), "bind %s lpid=%llu msr=4010 -> 0\n", gpu,
+		 lpid);
+	record_is(want);
+	device_close(fd);
+	snprintf(want + strlen(want), sizeof(want) - strlen(want),
+		 "unbind %s lpid=%llu -> 0\n", gpu, lpid);
+	record_is(want);
+	vm_close(&vm);
+}
+
+static void bridge_is_not_bound(void)
+{
+	struct vm vm;
+	int fd;
+
+	prepare();
+	vm = vm_with(slots[0].bdf[1]);
+	fd = device_open(slots[0].bdf[1]);
+	device_close(fd);
+	record_is("");
+	vm_close(&vm);
+}
+
+/* The open fails with the provider's errno, and nothing is left to unbind. */
+static void failed_bind_fails_the_open(void)
+{
+	const char *gpu;
+	char want[128];
+	struct vm vm;
+	unsigned long long lpid;
+	int fd;
+
+	prepare();
+	gpu = slots[0].bdf[0];
+	vm = vm_with(gpu);
+	write_text(FAIL "fail_bind", "5");
+	log_mark();
+	CHECK_ERR(device_try_open(gpu), EIO);
+	CHECK(log_has("nvlink2-vfio-pci", "binding to partition", "-5"));
+	lpid = bound_lpid();
+	snprintf(want, sizeof(want), "bind %s lpid=%llu msr=4010 -> -5\n", gpu,
+		 lpid);
+	record_is(want);
+
+	write_text(FAIL "fail_bind", "0");
+	fd = device_open(gpu);
+	CHECK_EQ(device_num_regions(fd), REGION + 1);
+	device_close(fd);
+	vm_close(&vm);
+}
+
+/* Told in the log; the close goes on. */
+static void failed_unbind_is_told(void)
+{
+	struct vm vm;
+	int fd;
+
+	prepare();
+	vm = vm_with(slots[0].bdf[0]);
+	fd = device_open(slots[0].bdf[0]);
+	write_text(FAIL "fail_unbind", "5");
+	log_mark();
+	device_close(fd);
+	CHECK(log_has("nvlink2-vfio-pci", "unbinding from partition", "-5"));
+	vm_close(&vm);
+	/* What the simulator still has bound goes with it. */
+	devices_close();
+	sim_unload();
+}
+
+/* The simulator cannot go while a GPU is bound through it. */
+static void bound_gpu_keeps_the_provider(void)
+{
+	struct vm vm;
+	int fd;
+
+	prepare();
+	vm = vm_with(slots[0].bdf[0]);
+	fd = device_open(slots[0].bdf[0]);
+	CHECK(module_is_busy("nvlink2-sim"));
+	device_close(fd);
+	vm_close(&vm);
+	devices_close();
+	sim_unload();
+}
+
+const struct test lpar_tests[] = {
+	{ "lpar_bound_at_open_and_unbound_at_close",
+	  bound_at_open_and_unbound_at_close },
+	{ "lpar_bridge_is_not_bound", bridge_is_not_bound },
+	{ "lpar_failed_bind_fails_the_open", failed_bind_fails_the_open },
+	{ "lpar_failed_unbind_is_told", failed_unbind_is_told },
+	{ "lpar_bound_gpu_keeps_the_provider", bound_gpu_keeps_the_provider },
+	{ NULL, NULL }
+};
