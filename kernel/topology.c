@@ -171,14 +171,15 @@ static int nvlink2_read_atsd(struct pci_dev *pdev, u32 index,
 	u64 hpa;
 	int count;
 
-	if (!of_property_present(phb, NVLINK2_DT_IBM_MMIO_ATSD)) {
-		pci_warn(pdev, "device tree: %pOF: %s: missing, link %u has no ATSD\n",
+	count = of_property_count_u64_elems(phb, NVLINK2_DT_IBM_MMIO_ATSD);
+	if (!of_property_present(phb, NVLINK2_DT_IBM_MMIO_ATSD) ||
+	    count == -ENODATA || !count) {
+		pci_warn(pdev, "device tree: %pOF: %s: missing or empty, link %u has no ATSD\n",
 			 phb, NVLINK2_DT_IBM_MMIO_ATSD, index);
 		bridge->atsd_size = 0;
 		return 0;
 	}
-	count = of_property_count_u64_elems(phb, NVLINK2_DT_IBM_MMIO_ATSD);
-	if (count <= 0)
+	if (count < 0)
 		return nvlink2_bad(pdev, phb, NVLINK2_DT_IBM_MMIO_ATSD, -EINVAL,
 				   "not an array of 64-bit numbers");
 

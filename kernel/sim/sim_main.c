@@ -90,6 +90,7 @@ static const char * const sim_flaws[] = {
 	[SIM_LINK_INDEX_MISSING]	= "link-index-missing",
 	[SIM_LINK_INDEX_SHORT]		= "link-index-short",
 	[SIM_ATSD_MISSING]		= "atsd-missing",
+	[SIM_ATSD_EMPTY]		= "atsd-empty",
 	[SIM_ATSD_SHORT]		= "atsd-short",
 	[SIM_ATSD_ZERO]			= "atsd-zero",
 	[SIM_ATSD_MISALIGNED]		= "atsd-misaligned",

@@ -257,6 +257,9 @@ static int sim_dress_npu(struct sim_machine *machine, struct device_node *phb,
 
 	if (machine->flaw == SIM_ATSD_MISSING || !count)
 		return 0;
+	if (machine->flaw == SIM_ATSD_EMPTY)
+		return of_changeset_add_prop_bool(&sim_cs, phb,
+						  NVLINK2_DT_IBM_MMIO_ATSD);
 	if (machine->flaw == SIM_ATSD_SHORT)
 		return of_changeset_add_prop_u32_array(&sim_cs, phb,
 						       NVLINK2_DT_IBM_MMIO_ATSD,

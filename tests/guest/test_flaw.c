@@ -91,15 +91,25 @@ static void broken(const char *flaw, enum device device, int err,
 FLAWS(FUNCTION)
 
 /* Not a failure: the bridge opens, with an empty region and a warning. */
-static void flaw_atsd_missing(void)
+static void no_atsd(const char *flaw)
 {
 	int fd;
 
-	sim_load_default("flaw=atsd-missing");
+	sim_load_default(flaw);
 	log_mark();
 	fd = device_open(slots[0].bdf[1]);
 	CHECK_EQ(region_size(fd), 0);
 	CHECK(log_has("device tree: ", "/pci", "ibm,mmio-atsd: missing"));
+}
+
+static void flaw_atsd_missing(void)
+{
+	no_atsd("flaw=atsd-missing");
+}
+
+static void flaw_atsd_empty(void)
+{
+	no_atsd("flaw=atsd-empty");
 }
 
 #define ENTRY(name, flaw, device, err, node, prop)			\
@@ -107,5 +117,6 @@ static void flaw_atsd_missing(void)
 const struct test flaw_tests[] = {
 	FLAWS(ENTRY)
 	{ "flaw_atsd_missing", flaw_atsd_missing },
+	{ "flaw_atsd_empty", flaw_atsd_empty },
 	{ NULL, NULL }
 };
