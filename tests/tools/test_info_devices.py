@@ -1,0 +1,431 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""nvlink2-info with devices: what it shows, and what it says when it may or can not."""
+
+import struct
+
+import pytest
+
+from .support import (EACCES, EBUSY, EINVAL, EPERM, GOLDEN, atsd, gpu_ram, region, tgt_cap,
+                      type_cap)
+
+GPU, BRIDGE, SECOND = "0000:01:00.0", "0000:01:00.1", "0000:01:00.2"
+BRIDGE_IDS = (0x1014, 0x04ea)
+
+
+def one_gpu(machine, **device):
+    machine.function(GPU, tree="ibm,npu", regions={9: gpu_ram()}, **device)
+
+
+def two_gpus(machine):
+    """GPU 0 with two bridges of different speeds, GPU 1 in another group with one."""
+    one_gpu(machine)
+    for address, speed in ((BRIDGE, 8), (SECOND, 9)):
+        machine.function(address, ids=BRIDGE_IDS, tree="ibm,gpu", regions={9: atsd(speed)})
+    machine.function("0001:02:00.0", group=12, regions={9: gpu_ram(tgt=0x420000000)})
+    machine.function("0001:02:00.1", group=12, ids=BRIDGE_IDS,
+                     regions={9: atsd(tgt=0x420000000, size=0)})
+
+
+def test_devices_text(machine):
+    two_gpus(machine)
+    done = machine.info()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == """\
+0000:01:00.0  10de:1db1  GPU  driver nvlink2-vfio-pci  group 3
+    region 9  GPU RAM  64 MiB (0x4000000)  read write mmap
+        target address 0x400000000
+    bridges   0000:01:00.1 (25.78125 Gbit/s), 0000:01:00.2 (25 Gbit/s)
+0000:01:00.1  1014:04ea  bridge  driver nvlink2-vfio-pci  group 3
+    region 9  ATSD registers  64 KiB (0x10000)  read write mmap
+        target address 0x400000000
+        link speed 25.78125 Gbit/s
+    GPU       0000:01:00.0
+0000:01:00.2  1014:04ea  bridge  driver nvlink2-vfio-pci  group 3
+    region 9  ATSD registers  64 KiB (0x10000)  read write mmap
+        target address 0x400000000
+        link speed 25 Gbit/s
+    GPU       0000:01:00.0
+0001:02:00.0  10de:1db1  GPU  driver nvlink2-vfio-pci  group 12
+    region 9  GPU RAM  64 MiB (0x4000000)  read write mmap
+        target address 0x420000000
+    bridges   0001:02:00.1 (25.78125 Gbit/s)
+0001:02:00.1  1014:04ea  bridge  driver nvlink2-vfio-pci  group 12
+    region 9  ATSD registers  size 0  no access
+        this link has no ATSD register set
+        target address 0x420000000
+        link speed 25.78125 Gbit/s
+    GPU       0001:02:00.0
+"""
+
+
+def test_devices_json(machine):
+    two_gpus(machine)
+    report = machine.json()
+    assert (report["files"], report["error"]) == ([], None)
+    gpu, bridge = report["devices"][:2]
+    regions = gpu.pop("regions")
+    assert gpu == {
+        "address": GPU, "vendor": 0x10de, "device": 0x1db1, "driver": "nvlink2-vfio-pci",
+        "group": 3, "role": "gpu", "device_tree_role": "gpu", "num_regions": 10, "gpus": [],
+        "bridges": [BRIDGE, SECOND], "error": None}
+    assert [(entry["index"], entry["kind"], entry["tgt"]) for entry in regions] == [
+        (9, "gpu_ram", 0x400000000)]
+    assert (bridge["role"], bridge["gpus"], bridge["bridges"]) == ("bridge", [GPU], [])
+    assert report["devices"][3]["device_tree_role"] is None
+    assert report["devices"][4]["gpus"] == ["0001:02:00.0"]
+
+
+def test_devices_one_group_is_opened_once(machine):
+    two_gpus(machine)
+    machine.info()
+    calls = machine.calls()
+    assert calls.count("open /vfio/3") == 1
+    assert calls.count("open /vfio/12") == 1
+    assert calls.count("set_container") == calls.count("set_iommu 7") == 2
+
+
+def test_devices_region_is_asked_again_with_argsz(machine):
+    one_gpu(machine)
+    machine.info()
+    assert [call for call in machine.calls() if call.startswith("region")] == [
+        "region 9 argsz 32", "region 9 argsz 64"]
+
+
+def test_devices_argsz_that_grows_for_ever_ends(machine):
+    one_gpu(machine, grow=1)
+    done = machine.info()
+    assert done.returncode == 1
+    assert f"{GPU}: region 9: the capabilities did not fit" in done.stderr
+    assert len([call for call in machine.calls() if call.startswith("region")]) == 8
+
+
+def test_devices_argsz_without_measure_is_refused(machine):
+    blob = bytearray(gpu_ram())
+    struct.pack_into("<I", blob, 0, 0xffffffff)
+    machine.function(GPU, regions={9: bytes(blob)})
+    done = machine.info()
+    assert done.returncode == 1
+    assert "more than 1048576 bytes long" in done.stderr
+    assert "region 9  not read" in done.stdout
+
+
+def test_devices_broken_chain(machine):
+    blob = bytearray(gpu_ram())
+    struct.pack_into("<I", blob, 52, 32)
+    machine.function(GPU, regions={9: bytes(blob)})
+    done = machine.info()
+    assert done.returncode == 1
+    assert f"{GPU}: region 9: the capability chain runs backwards" in done.stderr
+    assert "broken: the rest could not be decoded" in done.stdout
+
+
+def test_devices_named_ones_only(machine):
+    two_gpus(machine)
+    # The short form, capitals, and twice the same.
+    report = machine.json("01:00.1", "0000:01:00.1", "0001:02:00.0")
+    assert [device["address"] for device in report["devices"]] == [BRIDGE, "0001:02:00.0"]
+    assert report["devices"][0]["gpus"] == []
+    assert "none here with this target address" in machine.info("01:00.1").stdout
+    assert "bridges   none here" in machine.info(GPU).stdout
+
+
+def test_devices_are_sorted_as_numbers(machine):
+    addresses = ["0000:01:00.0", "0000:0a:00.0", "0000:0a:1f.7", "0002:00:00.0", "10000:00:00.0"]
+    for number, address in enumerate(reversed(addresses)):
+        machine.function(address, group=number)
+    assert [device["address"] for device in machine.json()["devices"]] == addresses
+
+
+def test_devices_capital_letters(machine):
+    machine.function("0000:ab:00.0")
+    assert machine.json("0000:AB:00.0")["devices"][0]["error"] is None
+
+
+def test_devices_of_old_kernels_have_no_vfio_dev(machine):
+    machine.function(GPU, regions={9: gpu_ram()})
+    (machine.sysfs / f"bus/pci/devices/{GPU}/vfio-dev/vfio0").rmdir()
+    (machine.sysfs / f"bus/pci/devices/{GPU}/vfio-dev").rmdir()
+    machine.function("0000:02:00.0", driver="nvme", vfio=False)
+    assert [device["address"] for device in machine.json()["devices"]] == [GPU]
+
+
+def bars(machine):
+    regions = {index: region(index=index, size=0) for index in range(6)}
+    regions |= {0: region(index=0, size=0x4000, flags=0xf, caps=[(3, 1, b"")]), 6: region(6, 0),
+                7: region(index=7, size=4096, flags=3), 8: EINVAL, 9: gpu_ram()}
+    machine.function(GPU, regions=regions, num_regions=10)
+
+
+def test_devices_all_regions(machine):
+    bars(machine)
+    report = machine.json("--all")
+    shown = report["devices"][0]["regions"]
+    assert [entry["index"] for entry in shown] == [0, 1, 2, 3, 4, 5, 6, 7, 9]
+    assert (shown[7]["size"], shown[7]["flags"]) == (4096, 3)
+    text = machine.info("-a").stdout
+    assert "region 0  BAR 0  16 KiB (0x4000)  read write mmap" in text
+    assert "capability 3 version 1, not decoded" in text
+    assert "region 7  config space  4 KiB (0x1000)  read write\n" in text
+    assert "BAR 1" not in text
+    assert "VGA" not in text
+
+
+def test_devices_pci_regions_are_not_asked_for_unless_all(machine):
+    bars(machine)
+    assert [entry["index"] for entry in machine.json()["devices"][0]["regions"]] == [9]
+
+
+def test_devices_plain_vfio_pci(machine):
+    machine.function(GPU, ids=(0x1b36, 0x10))
+    done = machine.info()
+    assert done.returncode == 0
+    assert "no regions besides those of every PCI function (--all shows them)" in done.stdout
+
+
+def test_devices_gpu_served_by_the_wrong_driver(machine):
+    machine.function(GPU, driver="vfio-pci", tree="ibm,npu")
+    done = machine.info()
+    assert done.returncode == 0
+    assert "no NVLink2 region, because vfio-pci does not serve them; nvlink2-vfio-pci does" in (
+        done.stdout)
+
+
+def test_devices_region_refused(machine):
+    machine.function(GPU, regions={9: gpu_ram(), 10: EINVAL}, num_regions=11)
+    report = machine.json(status=1)
+    first, second = report["devices"][0]["regions"]
+    assert (first["error"], second["size"]) == (None, None)
+    assert "Invalid argument" in second["error"]["cause"]
+    assert "dmesg" in second["error"]["cure"]
+
+
+def test_devices_two_gpus_with_one_target_are_both_named(machine):
+    for number in range(2):
+        machine.function(f"0000:0{number + 1}:00.0", group=number, regions={9: gpu_ram()})
+    machine.function("0000:03:00.0", group=3, ids=BRIDGE_IDS, regions={9: atsd()})
+    assert machine.json()["devices"][2]["gpus"] == ["0000:01:00.0", "0000:02:00.0"]
+
+
+def test_devices_without_a_target_have_no_peers(machine):
+    machine.function(GPU, regions={9: region(caps=[type_cap(0x10de)])})
+    machine.function(BRIDGE, regions={9: region(caps=[type_cap(0x1014), tgt_cap(0)])})
+    assert [device["gpus"] + device["bridges"] for device in machine.json()["devices"]] == [[], []]
+
+
+def test_save_and_read_back(machine, tmp_path):
+    two_gpus(machine)
+    folder = tmp_path / "dump"
+    assert machine.info("--save", folder).returncode == 0
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "0000:01:00.0-9.bin", "0000:01:00.1-9.bin", "0000:01:00.2-9.bin", "0001:02:00.0-9.bin",
+        "0001:02:00.1-9.bin"]
+    assert (folder / "0000:01:00.0-9.bin").read_bytes() == (GOLDEN / "gpu_ram.bin").read_bytes()
+    assert (folder / "0000:01:00.1-9.bin").read_bytes() == (GOLDEN / "atsd.bin").read_bytes()
+    live = machine.json(GPU)["devices"][0]["regions"][0]
+    saved = machine.json("--from", folder / "0000:01:00.0-9.bin")["files"][0]["region"]
+    assert live == saved
+
+
+def test_save_into_what_is_no_folder(machine, tmp_path):
+    one_gpu(machine)
+    (tmp_path / "file").write_text("")
+    done = machine.info("--save", tmp_path / "file")
+    assert done.returncode == 1
+    assert f"{GPU}: saving to {tmp_path}/file/{GPU}-9.bin: Not a directory" in done.stderr
+    assert "--save needs a folder" in done.stderr
+
+
+@pytest.mark.parametrize("types, calls", [
+    ("7,2,3,1", ["set_iommu 7"]), ("2", ["set_iommu 2"]), ("1,3", ["set_iommu 3"]),
+    ("1", ["set_iommu 1"])])
+def test_iommu_type(machine, types, calls):
+    one_gpu(machine)
+    (machine.dev / "vfio/vfio").write_text(f"types={types}\n")
+    assert machine.info().returncode == 0
+    assert [call for call in machine.calls() if call.startswith("set_iommu")] == calls
+
+
+def failing(machine, *sentences):
+    """Every sentence is on stderr, exit 1, and the same is in the JSON."""
+    done = machine.info()
+    assert done.returncode == 1
+    assert "not read" in done.stdout
+    for sentence in sentences:
+        assert sentence in done.stderr
+    error = machine.json(status=1)["devices"][0]["error"]
+    assert f"{GPU}: {error['cause']}\n" in done.stderr
+    assert error["cure"] is None or error["cure"] in done.stderr
+    return error
+
+
+def test_error_no_iommu_driver(machine):
+    one_gpu(machine)
+    (machine.dev / "vfio/vfio").write_text("types=99\n")
+    failing(machine, "VFIO has no IOMMU driver for group 3", "modprobe vfio_iommu_spapr_tce")
+
+
+def test_error_iommu_refused_is_that_of_the_first_type(machine):
+    one_gpu(machine)
+    (machine.dev / "vfio/vfio").write_text(f"types=7,2\nset_iommu={EPERM}\n")
+    failing(machine, "VFIO may not take the IOMMU of group 3: Operation not permitted", "dmesg")
+    assert machine.calls().count("set_iommu 2") == 2
+
+
+def test_error_container_missing(machine):
+    one_gpu(machine)
+    (machine.dev / "vfio/vfio").unlink()
+    failing(machine, "/vfio/vfio: No such file or directory: the vfio module is not loaded",
+            "modprobe vfio")
+
+
+def test_error_container_without_permission(machine):
+    one_gpu(machine)
+    (machine.dev / "vfio/vfio").write_text(f"types=7\nopen={EACCES}\n")
+    failing(machine, f"no permission to open {machine.dev}/vfio/vfio (mode ", "chown USER")
+
+
+def test_error_container_of_something_else(machine):
+    one_gpu(machine)
+    (machine.dev / "vfio/vfio").write_text("types=7\napi=1\n")
+    failing(machine, "does not speak version 0 of VFIO's interface")
+
+
+@pytest.mark.parametrize("code", [EACCES, EPERM])
+def test_error_group_without_permission(machine, code):
+    one_gpu(machine)
+    machine.group(3, open=code)
+    (machine.dev / "vfio/3").chmod(0o600)
+    failing(machine, f"no permission to open {machine.dev}/vfio/3 (mode 600, uid ",
+            f"run as root, or let your user have it: chown USER {machine.dev}/vfio/3")
+
+
+def test_error_group_busy(machine):
+    one_gpu(machine)
+    machine.group(3, open=EBUSY)
+    failing(machine, "group 3 is in use by another process, such as QEMU",
+            f"fuser -v {machine.dev}/vfio/3")
+
+
+def test_error_group_node_missing(machine):
+    one_gpu(machine)
+    (machine.dev / "vfio/3").unlink()
+    failing(machine, f"there is no {machine.dev}/vfio/3\n", "when a device of the group is bound")
+
+
+def test_error_group_not_viable_names_who_blocks(machine):
+    one_gpu(machine)
+    machine.group(3, viable=0)
+    machine.function("0000:01:00.3", driver="nvme", vfio=False)
+    # Those do not block: nothing bound, a PCI bridge's driver, one that does nothing.
+    machine.function("0000:01:00.4", driver=None, vfio=False)
+    machine.function("0000:01:00.5", driver="pcieport", vfio=False)
+    machine.function("0000:01:00.6", driver="pci-stub", vfio=False)
+    failing(machine, "group 3 is not viable: another driver has 0000:01:00.3 (bound to nvme)\n",
+            f"every device of {machine.sysfs}/kernel/iommu_groups/3/devices has to be unbound")
+
+
+def test_error_group_not_viable_and_nobody_seen(machine):
+    one_gpu(machine)
+    machine.group(3, viable=0)
+    failing(machine, "group 3 is not viable: another driver has a device of it\n")
+
+
+def test_error_set_container(machine):
+    one_gpu(machine)
+    machine.group(3, set_container=EPERM)
+    failing(machine, "giving group 3 an address space: Operation not permitted", "dmesg")
+
+
+def test_error_of_a_group_is_said_once_for_its_devices(machine):
+    two_gpus(machine)
+    machine.group(3, open=EBUSY)
+    done = machine.info()
+    assert done.returncode == 1
+    assert done.stderr.count("is in use by another process") == 1
+    assert f"nvlink2-info: {GPU}, {BRIDGE}, {SECOND}: group 3 is in use" in done.stderr
+    # The other group is not held up.
+    assert "target address 0x420000000" in done.stdout
+    assert [bool(device["error"]) for device in machine.json(status=1)["devices"]] == [
+        True, True, True, False, False]
+
+
+@pytest.mark.parametrize("code, sentence", [
+    (EBUSY, "opening it in nvlink2-vfio-pci: Device or resource busy: another process uses it"),
+    (EINVAL, "a property in the device tree is broken"),
+    (19, "a property in the device tree is missing"),
+    (95, "this host cannot give a GPU to a VM"),
+    (5, "opening it in nvlink2-vfio-pci: Input/output error\n")])
+def test_error_open_device(machine, code, sentence):
+    one_gpu(machine, open=code)
+    failing(machine, sentence, f"dmesg | grep {GPU}")
+
+
+def test_error_device_info(machine):
+    one_gpu(machine, info=5)
+    failing(machine, "asking for its information: Input/output error")
+
+
+def test_error_no_iommu_group(machine):
+    machine.function(GPU, group=None)
+    failing(machine, "is in no IOMMU group", "VFIO needs an IOMMU")
+
+
+def test_error_no_sysfs(machine, tmp_path):
+    done = machine.info("--sysfs", tmp_path / "nowhere")
+    assert done.returncode == 1
+    assert f"{tmp_path}/nowhere/bus/pci/devices: No such file or directory" in done.stderr
+    assert f"is {tmp_path}/nowhere mounted?" in done.stderr
+
+
+def test_error_no_device_bound(machine):
+    machine.function("0000:05:00.0", driver="nvme", vfio=False)
+    done = machine.info()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no PCI function is bound to a VFIO driver" in done.stderr
+    assert "the device tree names no NVLink2 function" in done.stderr
+    report = machine.json(status=1)
+    assert report["devices"] == []
+    assert report["error"]["cause"] == "no PCI function is bound to a VFIO driver"
+
+
+def test_error_no_device_bound_names_the_candidates(machine):
+    machine.function(BRIDGE, driver=None, vfio=False, tree="ibm,gpu")
+    machine.function(GPU, driver="nvidia", vfio=False, tree="ibm,npu")
+    done = machine.info()
+    assert done.returncode == 1
+    assert f"{GPU} (GPU, bound to nvidia)" in done.stderr
+    assert f"{BRIDGE} (bridge, bound to no driver)" in done.stderr
+    assert f"'nvlink2-info {GPU}' says how to bind that one" in done.stderr
+
+
+def test_error_named_device_of_another_driver(machine):
+    machine.function(GPU, driver="nvidia", vfio=False)
+    error = failing_named(machine, GPU)
+    assert error["cause"] == "is bound to nvidia, which is not a VFIO driver"
+    assert error["cure"] == (
+        "bind it, as root:\n"
+        "  modprobe nvlink2-vfio-pci\n"
+        f"  echo {GPU} > {machine.sysfs}/bus/pci/devices/{GPU}/driver/unbind\n"
+        f"  echo nvlink2-vfio-pci > {machine.sysfs}/bus/pci/devices/{GPU}/driver_override\n"
+        f"  echo {GPU} > {machine.sysfs}/bus/pci/drivers_probe")
+
+
+def failing_named(machine, address):
+    done = machine.info(address)
+    assert done.returncode == 1
+    error = machine.json(address, status=1)["devices"][0]["error"]
+    assert f"nvlink2-info: {address}: {error['cause']}\n{error['cure']}\n" == done.stderr
+    assert machine.calls() == []
+    return error
+
+
+def test_error_named_device_without_driver(machine):
+    machine.function(GPU, driver=None, vfio=False)
+    error = failing_named(machine, GPU)
+    assert error["cause"] == "is bound to no driver"
+    assert "unbind" not in error["cure"]
+
+
+def test_error_named_device_is_not_there(machine):
+    error = failing_named(machine, "0000:77:00.0")
+    assert error["cause"] == "there is no such PCI function"

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * nvlink2-info: what a program that opens this machine's VFIO devices would see of their
+ * NVLink2 regions.
+ */
+
+#include "info.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPTION_SYSFS = 256, OPTION_DEV };
+
+static const struct option long_options[] = {
+	{ "all", no_argument, NULL, 'a' },
+	{ "from", required_argument, NULL, 'f' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "save", required_argument, NULL, 's' },
+	{ "sysfs", required_argument, NULL, OPTION_SYSFS },
+	{ "dev", required_argument, NULL, OPTION_DEV },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 }
+};
+
+static const char help[] =
+"Usage: nvlink2-info [OPTION]... [DEVICE]...\n"
+"       nvlink2-info [--json] --from FILE [--from FILE]...\n"
+"\n"
+"Lists the VFIO devices of this machine with their NVLink2 regions: GPU RAM and\n"
+"ATSD registers, link speeds, and which bridge belongs to which GPU. DEVICE is\n"
+"the address of a PCI function, such as 0004:04:00.0; without one all are listed.\n"
+"\n"
+"  -a, --all        every region: BARs and config space too\n"
+"  -j, --json       for programs; the man page documents the form\n"
+"  -f, --from FILE  decode a saved region-info buffer instead; - is standard\n"
+"                   input; can be given several times\n"
+"  -s, --save DIR   also save each region's buffer, as DIR/ADDRESS-INDEX.bin\n"
+"      --sysfs DIR  where sysfs is mounted, when not at /sys\n"
+"      --dev DIR    where device nodes are, when not in /dev\n"
+"  -h, --help       this text\n"
+"  -V, --version    the version\n"
+"\n"
+"Examples:\n"
+"  nvlink2-info                          everything VFIO has, as root\n"
+"  nvlink2-info 0004:04:00.0             one GPU\n"
+"  nvlink2-info --save dump              keep the raw buffers to send somebody\n"
+"  nvlink2-info --from dump/0004:04:00.0-9.bin\n"
+"  nvlink2-info --json | jq '.devices[] | {address, gpus, bridges}'\n"
+"\n"
+"A device is opened to be asked, and reset when it is closed; one that is in use,\n"
+"by QEMU say, is left alone and reported as busy.\n"
+"\n"
+"Exit status: 0 all was read, 1 something could not be read or is broken,\n"
+"2 wrong usage or a failure of the tool itself.\n";
+
+void *info_alloc(void *old, size_t nr, size_t size)
+{
+	void *memory = reallocarray(old, nr, size);
+
+	if (!memory) {
+		fprintf(stderr, INFO_NAME ": out of memory\n");
+		exit(INFO_USAGE);
+	}
+	return memory;
+}
+
+char *info_format(const char *format, ...)
+{
+	va_list args;
+	char *text;
+	int len;
+
+	va_start(args, format);
+	len = vasprintf(&text, format, args);
+	va_end(args);
+	if (len < 0) {
+		fprintf(stderr, INFO_NAME ": out of memory\n");
+		exit(INFO_USAGE);
+	}
+	return text;
+}
+
+/* Takes both texts over. The first failure is the one to report. */
+void info_fail(struct info_error *error, char *cause, char *cure)
+{
+	if (error->cause) {
+		free(cause);
+		free(cure);
+		return;
+	}
+	error->cause = cause;
+	error->cure = cure;
+}
+
+/* Before any complaint; and what a full disk swallowed is no success. */
+static void finish_output(void)
+{
+	int failed = ferror(stdout);
+
+	if (!fclose(stdout) && !failed)
+		return;
+	fprintf(stderr, INFO_NAME ": the output could not be written: %s\n", strerror(errno));
+	exit(INFO_USAGE);
+}
+
+static void usage_error(const char *what)
+{
+	fprintf(stderr, INFO_NAME ": %s\nTry '" INFO_NAME " --help'.\n", what);
+	exit(INFO_USAGE);
+}
+
+static void add_file(struct info_report *report, const char *name)
+{
+	struct info_file file = { .name = name };
+
+	report->files = info_alloc(report->files, report->nr_files + 1, sizeof(file));
+	report->files[report->nr_files++] = file;
+}
+
+static void parse_options(int argc, char **argv, struct info_options *options,
+			  struct info_report *report)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "af:js:hV", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'a':
+			options->all = 1;
+			break;
+		case 'f':
+			add_file(report, optarg);
+			break;
+		case 'j':
+			options->json = 1;
+			break;
+		case 's':
+			options->save = optarg;
+			break;
+		case OPTION_SYSFS:
+			options->sysfs = optarg;
+			break;
+		case OPTION_DEV:
+			options->dev = optarg;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			finish_output();
+			exit(INFO_OK);
+		case 'V':
+			printf(INFO_NAME " " INFO_VERSION ", ABI version %d\n",
+			       VFIO_NVLINK2_ABI_VERSION);
+			finish_output();
+			exit(INFO_OK);
+		default:
+			fprintf(stderr, "Try '" INFO_NAME " --help'.\n");
+			exit(INFO_USAGE);
+		}
+	}
+	if (report->nr_files && (optind < argc || options->save || options->all))
+		usage_error("--from reads files and no devices: it takes no DEVICE, --save or "
+			    "--all; give each file its own --from");
+}
+
+/* Devices that were named are listed whatever their state; 0 when there is none to list. */
+static int choose_devices(int argc, char **argv, const struct info_options *options,
+			  struct info_report *report)
+{
+	struct info_device device;
+	char address[sizeof(device.address)];
+	size_t n;
+	int arg;
+
+	if (optind == argc)
+		return info_find_devices(options, report);
+	for (arg = optind; arg < argc; arg++) {
+		if (!info_parse_address(argv[arg], address, sizeof(address)))
+			usage_error(info_format("'%s' is no address of a PCI function, such as "
+						"0004:04:00.0", argv[arg]));
+		for (n = 0; n < report->nr_devices; n++)
+			if (!strcmp(report->devices[n].address, address))
+				break;
+		if (n < report->nr_devices)
+			continue;
+		info_read_device(options, address, &device);
+		report->devices = info_alloc(report->devices, n + 1, sizeof(device));
+		report->devices[report->nr_devices++] = device;
+	}
+	return 1;
+}
+
+static void complain(const char *where, const char *colon, const struct info_error *error)
+{
+	fprintf(stderr, INFO_NAME ": %s%s%s\n", where, colon, error->cause);
+	if (error->cure)
+		fprintf(stderr, "%s\n", error->cure);
+}
+
+static int same_error(const struct info_device *left, const struct info_device *right)
+{
+	return left->error.cause && right->error.cause && left->group == right->group &&
+	       !strcmp(left->error.cause, right->error.cause);
+}
+
+/* What is wrong with a whole group is said once, for all of its devices. */
+static void complain_of_device(const struct info_report *report, size_t which)
+{
+	const struct info_device *devices = report->devices;
+	char *names = info_format("%s", devices[which].address), *longer;
+	size_t n;
+
+	for (n = 0; n < report->nr_devices; n++) {
+		if (n == which || !same_error(&devices[n], &devices[which]))
+			continue;
+		if (n < which) {
+			free(names);
+			return;
+		}
+		longer = info_format("%s, %s", names, devices[n].address);
+		free(names);
+		names = longer;
+	}
+	complain(names, ": ", &devices[which].error);
+	free(names);
+}
+
+/* Says everything that went wrong; the exit status. */
+static int complain_of_all(const struct info_report *report)
+{
+	int status = INFO_OK;
+	size_t n, r;
+
+	if (report->error.cause) {
+		complain("", "", &report->error);
+		status = INFO_UNREADABLE;
+	}
+	for (n = 0; n < report->nr_devices; n++) {
+		const struct info_device *device = &report->devices[n];
+
+		if (device->error.cause) {
+			complain_of_device(report, n);
+			status = INFO_UNREADABLE;
+		}
+		for (r = 0; r < device->nr_regions; r++) {
+			char *where = info_format("%s: region %u", device->address,
+						  device->regions[r].index);
+
+			if (device->regions[r].error.cause) {
+				complain(where, ": ", &device->regions[r].error);
+				status = INFO_UNREADABLE;
+			}
+			free(where);
+		}
+	}
+	for (n = 0; n < report->nr_files; n++) {
+		const struct info_file *file = &report->files[n];
+		const struct info_error *error =
+			file->error.cause ? &file->error : &file->region.error;
+
+		if (error->cause) {
+			complain(strcmp(file->name, "-") ? file->name : "standard input", ": ",
+				 error);
+			status = INFO_UNREADABLE;
+		}
+	}
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct info_options options = { .sysfs = "/sys", .dev = "/dev" };
+	struct info_report report = { 0 };
+	size_t n;
+
+	parse_options(argc, argv, &options, &report);
+	for (n = 0; n < report.nr_files; n++)
+		info_read_file(&report.files[n]);
+	if (!report.nr_files && choose_devices(argc, argv, &options, &report))
+		info_open_devices(&options, &report);
+
+	if (options.json)
+		info_print_json(&report);
+	else
+		info_print_text(&options, &report);
+	finish_output();
+	return complain_of_all(&report);
+}
