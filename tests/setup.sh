@@ -30,7 +30,8 @@ lab='python3 debian-archive-keyring ca-certificates xz-utils dpkg apt tar'
 codegen='python3-jinja2 python3-yaml python3-jsonschema'
 compilers='gcc libc6-dev g++ g++-powerpc64le-linux-gnu clang'
 demo="$build $lab"
-test="$demo $codegen python3-pytest $compilers"
+manual='mandoc man-db groff-base bash'
+test="$demo $codegen python3-pytest $compilers libcmocka-dev libclang-rt-dev $manual"
 lint="$demo $codegen sparse perl gcc libc6-dev shellcheck"
 
 wanted=

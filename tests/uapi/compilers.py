@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The compilers, targets and standards that what users include has to compile with."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = ["-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", "-I", str(ROOT / "uapi")]
+PPC_INCLUDE = "/usr/powerpc64le-linux-gnu/include"
+CLANG_PPC = ["--target=powerpc64le-linux-gnu", "-nostdlibinc", "-isystem", PPC_INCLUDE,
+             "-Wno-unused-command-line-argument"]
+
+# name: C compiler, C++ compiler, flags, what to install
+COMPILERS = {
+    "gcc": ("gcc", "g++", [], "gcc g++ libc6-dev"),
+    "clang": ("clang", "clang++", [], "clang libc6-dev"),
+    "ppc64le-gcc": ("powerpc64le-linux-gnu-gcc", "powerpc64le-linux-gnu-g++", [],
+                    "gcc-powerpc64le-linux-gnu g++-powerpc64le-linux-gnu"),
+    "ppc64le-clang": ("clang", "clang++", CLANG_PPC, "clang libc6-dev-ppc64el-cross"),
+}
+STANDARDS = {"c": ["c90", "c99", "c11", "c17", "c2x"],
+             "c++": ["c++11", "c++14", "c++17", "c++20"]}
+
+
+def command(name, language, *first):
+    """The compiler; of two folders with the same header, one in `first` wins."""
+    c, cxx, flags, packages = COMPILERS[name]
+    program = cxx if language == "c++" else c
+    assert shutil.which(program), f"{program} is missing: apt-get install {packages}"
+    return [program, "-x", language, *first, *flags]
+
+
+def compile_one(name, language, text, *flags):
+    """What the compiler says; nothing when it is content."""
+    done = subprocess.run([*command(name, language, *flags), *FLAGS, "-"], input=text,
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return done.stderr if done.returncode else ""
