@@ -141,4 +141,22 @@ class Machine:
         return self.log.read_text().splitlines() if self.log.exists() else []
 
 
+GPU, BRIDGE, SECOND = "0000:01:00.0", "0000:01:00.1", "0000:01:00.2"
+BRIDGE_IDS = (0x1014, 0x04ea)
+
+
+def one_gpu(machine, **device):
+    machine.function(GPU, tree="ibm,npu", regions={9: gpu_ram()}, **device)
+
+
+def two_gpus(machine):
+    """GPU 0 with two bridges of different speeds, GPU 1 in another group with one."""
+    one_gpu(machine)
+    for address, speed in ((BRIDGE, 8), (SECOND, 9)):
+        machine.function(address, ids=BRIDGE_IDS, tree="ibm,gpu", regions={9: atsd(speed)})
+    machine.function("0001:02:00.0", group=12, regions={9: gpu_ram(tgt=0x420000000)})
+    machine.function("0001:02:00.1", group=12, ids=BRIDGE_IDS,
+                     regions={9: atsd(tgt=0x420000000, size=0)})
+
+
 EACCES, EBUSY, EINVAL, EPERM = errno.EACCES, errno.EBUSY, errno.EINVAL, errno.EPERM
