@@ -48,7 +48,7 @@ struct vfio_nvlink2_cap {
 	__u16 id;
 	__u16 version;
 	size_t offset;		/* of the record in the buffer */
-	size_t room;		/* bytes up to the next record or the end */
+	size_t room;		/* bytes up to the next record or the end, at least 8 */
 	const void *data;	/* the record, header included; may be unaligned */
 };
 
@@ -164,7 +164,8 @@ vfio_nvlink2_cap_at(const void *buf, size_t end, size_t offset, struct vfio_nvli
 	cap->offset = offset;
 	cap->data = (const unsigned char *)buf + offset;
 	next = vfio_nvlink2_get32(buf, offset + 4);
-	cap->room = (next > offset && next < end ? next : end) - offset;
+	/* A next inside of the header bounds nothing; following it says what is wrong. */
+	cap->room = (next >= offset + 8 && next < end ? next : end) - offset;
 	return VFIO_NVLINK2_OK;
 }
 

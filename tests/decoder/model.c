@@ -79,7 +79,7 @@ static enum vfio_nvlink2_status collect(const unsigned char *data, uint64_t end,
 	for (n = 0; n < model->nr_caps; n++) {
 		offset = model->offsets[n];
 		next = get(data, offset + 4, 4);
-		room = (next > offset && next < end ? next : end) - offset;
+		room = (next >= offset + 8 && next < end ? next : end) - offset;
 		if (!known(get(data, offset, 2)) || !get(data, offset + 2, 2))
 			model->region.unknown_caps++;
 		else if (room < 16)
@@ -154,7 +154,7 @@ static void compare(const unsigned char *data, size_t len, const struct model *m
 		assert_true(n < model->nr_caps);
 		assert_int_equal(cap.offset, model->offsets[n++]);
 		assert_ptr_equal(cap.data, data + cap.offset);
-		assert_true(cap.room > 0 && cap.offset + cap.room <= len);
+		assert_true(cap.room >= 8 && cap.offset + cap.room <= len);
 	}
 	assert_int_equal(n, model->nr_caps);
 }

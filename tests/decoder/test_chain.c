@@ -31,7 +31,7 @@ static enum vfio_nvlink2_status expected(size_t from, uint64_t next)
 	if (next <= from)
 		return VFIO_NVLINK2_E_CYCLE;
 	/* So near that the record itself has no room; that is seen first. */
-	if (next < END && next - from < 16)
+	if (next < END && next - from >= 8 && next - from < 16)
 		return VFIO_NVLINK2_E_RECORD;
 	if (next + 8 > END)
 		return VFIO_NVLINK2_E_OFFSET;
