@@ -111,8 +111,15 @@ def _python_findings():
 def _shell_findings():
     scripts = [path for path in (ROOT / "tests/setup.sh", ROOT / ".ci/run", ROOT / "abi-tests/run")
                if path.exists() and b"sh" in path.read_bytes().split(b"\n", 1)[0]]
+    # A completion is sourced and has no first line to tell its shell by.
+    completions = sorted((ROOT / "tools").glob("*.bash"))
+    return [line for options, files in (([], scripts), (["--shell=bash"], completions))
+            for line in _shellcheck(options, files)]
+
+
+def _shellcheck(options, files):
     try:
-        done = subprocess.run(["shellcheck", "--format=gcc", *map(str, scripts)], cwd=ROOT,
+        done = subprocess.run(["shellcheck", "--format=gcc", *options, *map(str, files)], cwd=ROOT,
                               capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise LabError("shellcheck is missing: run `sh tests/setup.sh lint`") from None
