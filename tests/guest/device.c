@@ -25,6 +25,10 @@ static unsigned int nr_groups;
 static int devices[MAX_OPEN];
 static unsigned int nr_devices;
 
+/* Other descriptors that go with the test, however it ends. */
+static int kept[MAX_OPEN];
+static unsigned int nr_kept;
+
 static struct {
 	void *at;
 	size_t len;
@@ -129,12 +133,24 @@ void device_close(int fd)
 	fail_at(__FILE__, __LINE__, "closing a device that is not open");
 }
 
+/* Takes over a descriptor that was just opened. */
+int keep(int fd, const char *what)
+{
+	CHECKF(fd >= 0, "%s: %s", what, strerror(errno));
+	CHECK(nr_kept < ARRAY_LEN(kept));
+	kept[nr_kept++] = fd;
+	return fd;
+}
+
 void devices_close(void)
 {
 	while (nr_maps)
 		unmap(maps[nr_maps - 1].at, maps[nr_maps - 1].len);
 	while (nr_devices)
 		device_close(devices[nr_devices - 1]);
+	/* A VM holds the groups it was given. */
+	while (nr_kept)
+		close(kept[--nr_kept]);
 	while (nr_groups) {
 		nr_groups--;
 		ioctl(groups[nr_groups].fd, VFIO_GROUP_UNSET_CONTAINER);

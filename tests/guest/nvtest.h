@@ -109,6 +109,7 @@ int device_open(const char *bdf);
 int device_group(const char *bdf);
 int device_container(const char *bdf);
 void device_close(int fd);
+int keep(int fd, const char *what);
 void devices_close(void);
 uint32_t device_num_regions(int fd);
 size_t region_info(int fd, uint32_t index, uint32_t argsz, uint8_t *buf,

@@ -17,11 +17,6 @@
 #define RECORD	"/sys/kernel/debug/nvlink2-sim/partitions"
 #define FAIL	"/sys/module/nvlink2_sim/parameters/"
 
-/* A VM that owns the slot's group; its descriptors. */
-struct vm {
-	int kvm, vm, vfio;
-};
-
 #ifndef __powerpc__
 /* Only the names of the tests are wanted where this is not defined. */
 struct kvm_create_spapr_tce_64 {
@@ -36,7 +31,7 @@ struct kvm_create_spapr_tce_64 {
  * kvm_spapr_tce_release_vfio_group() warns when the group goes without it ever
  * having tried. This table fits no window of the group; the try is enough.
  */
-static void name_a_table(const struct vm *vm, int group)
+static void name_a_table(int vm, int vfio, int group)
 {
 	struct kvm_create_spapr_tce_64 table = {
 		.liobn = 1, .page_shift = 12, .size = 16,
@@ -48,14 +43,13 @@ static void name_a_table(const struct vm *vm, int group)
 		.addr = (uintptr_t)&pair,
 	};
 
-	pair.tablefd = ioctl(vm->vm, KVM_CREATE_SPAPR_TCE_64, &table);
-	CHECKF(pair.tablefd >= 0, "KVM_CREATE_SPAPR_TCE_64: %s",
-	       strerror(errno));
-	ioctl(vm->vfio, KVM_SET_DEVICE_ATTR, &attr);
-	close(pair.tablefd);
+	pair.tablefd = keep(ioctl(vm, KVM_CREATE_SPAPR_TCE_64, &table),
+			    "KVM_CREATE_SPAPR_TCE_64");
+	ioctl(vfio, KVM_SET_DEVICE_ATTR, &attr);
 }
 
-static struct vm vm_with(const char *bdf)
+/* Makes a VM that owns the slot's group, until the end of the test. */
+static void vm_with(const char *bdf)
 {
 	struct kvm_create_device device = { .type = KVM_DEV_TYPE_VFIO };
 	int group = device_group(bdf);
@@ -64,26 +58,16 @@ static struct vm vm_with(const char *bdf)
 		.attr = KVM_DEV_VFIO_GROUP_ADD,
 		.addr = (uintptr_t)&group,
 	};
-	struct vm vm;
+	int kvm, vm;
 
-	vm.kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	CHECKF(vm.kvm >= 0, "/dev/kvm: %s", strerror(errno));
-	vm.vm = ioctl(vm.kvm, KVM_CREATE_VM, KVM_VM_PPC_HV);
-	CHECKF(vm.vm >= 0, "KVM_CREATE_VM: %s", strerror(errno));
-	CHECKF(!ioctl(vm.vm, KVM_CREATE_DEVICE, &device),
+	kvm = keep(open("/dev/kvm", O_RDWR | O_CLOEXEC), "/dev/kvm");
+	vm = keep(ioctl(kvm, KVM_CREATE_VM, KVM_VM_PPC_HV), "KVM_CREATE_VM");
+	CHECKF(!ioctl(vm, KVM_CREATE_DEVICE, &device),
 	       "KVM_CREATE_DEVICE: %s", strerror(errno));
-	vm.vfio = device.fd;
-	CHECKF(!ioctl(vm.vfio, KVM_SET_DEVICE_ATTR, &attr),
+	keep(device.fd, "the VM's VFIO device");
+	CHECKF(!ioctl(device.fd, KVM_SET_DEVICE_ATTR, &attr),
 	       "KVM_DEV_VFIO_GROUP_ADD: %s", strerror(errno));
-	name_a_table(&vm, group);
-	return vm;
-}
-
-static void vm_close(struct vm *vm)
-{
-	close(vm->vfio);
-	close(vm->vm);
-	close(vm->kvm);
+	name_a_table(vm, device.fd, group);
 }
 
 static void record_is(const char *want)
@@ -117,12 +101,11 @@ static void bound_at_open_and_unbound_at_close(void)
 	const char *gpu;
 	char want[256];
 	unsigned long long lpid;
-	struct vm vm;
 	int fd;
 
 	prepare();
 	gpu = slots[0].bdf[0];
-	vm = vm_with(gpu);
+	vm_with(gpu);
 	fd = device_open(gpu);
 	lpid = bound_lpid();
 	CHECKF(lpid, "bound to partition 0, which is the host's");
@@ -134,20 +117,17 @@ static void bound_at_open_and_unbound_at_close(void)
 	snprintf(want + strlen(want), sizeof(want) - strlen(want),
 		 "unbind %s lpid=%llu -> 0\n", gpu, lpid);
 	record_is(want);
-	vm_close(&vm);
 }
 
 static void bridge_is_not_bound(void)
 {
-	struct vm vm;
 	int fd;
 
 	prepare();
-	vm = vm_with(slots[0].bdf[1]);
+	vm_with(slots[0].bdf[1]);
 	fd = device_open(slots[0].bdf[1]);
 	device_close(fd);
 	record_is("");
-	vm_close(&vm);
 }
 
 /* The open fails with the provider's errno, and nothing is left to unbind. */
@@ -155,13 +135,12 @@ static void failed_bind_fails_the_open(void)
 {
 	const char *gpu;
 	char want[128];
-	struct vm vm;
 	unsigned long long lpid;
 	int fd;
 
 	prepare();
 	gpu = slots[0].bdf[0];
-	vm = vm_with(gpu);
+	vm_with(gpu);
 	write_text(FAIL "fail_bind", "5");
 	log_mark();
 	CHECK_ERR(device_try_open(gpu), EIO);
@@ -175,23 +154,20 @@ static void failed_bind_fails_the_open(void)
 	fd = device_open(gpu);
 	CHECK_EQ(device_num_regions(fd), REGION + 1);
 	device_close(fd);
-	vm_close(&vm);
 }
 
 /* Told in the log; the close goes on. */
 static void failed_unbind_is_told(void)
 {
-	struct vm vm;
 	int fd;
 
 	prepare();
-	vm = vm_with(slots[0].bdf[0]);
+	vm_with(slots[0].bdf[0]);
 	fd = device_open(slots[0].bdf[0]);
 	write_text(FAIL "fail_unbind", "5");
 	log_mark();
 	device_close(fd);
 	CHECK(log_has("nvlink2-vfio-pci", "unbinding from partition", "-5"));
-	vm_close(&vm);
 	/* What the simulator still has bound goes with it. */
 	devices_close();
 	sim_unload();
@@ -200,15 +176,13 @@ static void failed_unbind_is_told(void)
 /* The simulator cannot go while a GPU is bound through it. */
 static void bound_gpu_keeps_the_provider(void)
 {
-	struct vm vm;
 	int fd;
 
 	prepare();
-	vm = vm_with(slots[0].bdf[0]);
+	vm_with(slots[0].bdf[0]);
 	fd = device_open(slots[0].bdf[0]);
 	CHECK(module_is_busy("nvlink2-sim"));
 	device_close(fd);
-	vm_close(&vm);
 	devices_close();
 	sim_unload();
 }
