@@ -19,7 +19,7 @@
 
 static struct of_changeset sim_cs;
 
-/* Nodes of the changeset until it is applied: root, memories and links. */
+/* Nodes of our own, each with the reference of its creation: root, memories, links. */
 static struct {
 	struct device_node *np;
 	phandle handle;
@@ -73,10 +73,10 @@ static struct device_node *sim_add_node(struct device_node *parent,
 	if (!np)
 		return NULL;
 	np->phandle = sim_new_phandle();
-	if (sim_add_u32(np, "phandle", np->phandle))
-		return NULL;
 	sim_nodes[sim_nr_nodes].np = np;
 	sim_nodes[sim_nr_nodes++].handle = np->phandle;
+	if (sim_add_u32(np, "phandle", np->phandle))
+		return NULL;
 	return np;
 }
 
@@ -300,6 +300,14 @@ static int sim_dress_npus(struct sim_machine *machine)
 	return 0;
 }
 
+/* The changeset keeps references of its own until it is destroyed. */
+static void sim_destroy(void)
+{
+	of_changeset_destroy(&sim_cs);
+	while (sim_nr_nodes)
+		of_node_put(sim_nodes[--sim_nr_nodes].np);
+}
+
 static int sim_dress_all(struct sim_machine *machine)
 {
 	struct device_node *top, *root;
@@ -338,7 +346,7 @@ int sim_tree_dress(struct sim_machine *machine)
 	if (!err)
 		err = of_changeset_apply(&sim_cs);
 	if (err) {
-		of_changeset_destroy(&sim_cs);
+		sim_destroy();
 		return err;
 	}
 	sim_restore_phandles();
@@ -353,5 +361,5 @@ int sim_tree_dress(struct sim_machine *machine)
 void sim_tree_undress(void)
 {
 	of_changeset_revert(&sim_cs);
-	of_changeset_destroy(&sim_cs);
+	sim_destroy();
 }
