@@ -6,7 +6,10 @@
 #ifndef NVLINK2_RANGE_H
 #define NVLINK2_RANGE_H
 
+#include <linux/stddef.h>
 #include <linux/types.h>
+
+#include "nvlink2_contract.h"
 
 /**
  * nvlink2_range_ok() - does an access lie whole inside a region?
@@ -73,6 +76,35 @@ static inline u64 nvlink2_tgt_compress(u64 hpa)
 {
 	return ((hpa >> 42) & 1) << 42 | ((hpa >> 45) & 3) << 43 |
 	       ((hpa >> 49) & 3) << 45 | (hpa & ((1ULL << 43) - 1));
+}
+
+/**
+ * nvlink2_window_flaw() - what is wrong with a window of physical memory?
+ * @hpa: first host physical address
+ * @size: size in bytes
+ *
+ * A window is only believed when it cannot be something else: a zero would be
+ * the host's own first page, one that wraps or is implausibly large a misread
+ * property.
+ *
+ * Context: any.
+ * Return: the flaw in words, NULL when there is none.
+ */
+static inline const char *nvlink2_window_flaw(u64 hpa, u64 size)
+{
+	if (!size)
+		return "size is zero";
+	if (!hpa)
+		return "address is zero";
+	if (hpa & (NVLINK2_WINDOW_ALIGN - 1))
+		return "address is not a multiple of 64 KiB";
+	if (size & (NVLINK2_WINDOW_ALIGN - 1))
+		return "size is not a multiple of 64 KiB";
+	if (size > NVLINK2_WINDOW_MAX)
+		return "size is over 1 TiB";
+	if (hpa + size < hpa)
+		return "wraps around the end of the address space";
+	return NULL;
 }
 
 #endif /* NVLINK2_RANGE_H */

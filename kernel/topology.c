@@ -15,6 +15,7 @@
 #include <asm/pci-bridge.h>
 
 #include "nvlink2_contract.h"
+#include "range.h"
 #include "topology.h"
 
 static int nvlink2_bad(struct pci_dev *pdev, struct device_node *node,
@@ -58,30 +59,15 @@ static int nvlink2_read_tgt(struct pci_dev *pdev, struct device_node *bridge,
 	return 0;
 }
 
-/*
- * A range is only believed when it cannot be something else: a zero would be
- * the host's own first page, a range that wraps or is implausibly large a
- * misread property, and a range in System RAM a window whose memory the host
- * has put online for itself.
- */
+/* The arithmetic, and that the host has not put the memory online for itself. */
 static const char *nvlink2_range_flaw(u64 hpa, u64 size)
 {
-	if (!size)
-		return "size is zero";
-	if (!hpa)
-		return "address is zero";
-	if (!IS_ALIGNED(hpa, NVLINK2_WINDOW_ALIGN))
-		return "address is not a multiple of 64 KiB";
-	if (!IS_ALIGNED(size, NVLINK2_WINDOW_ALIGN))
-		return "size is not a multiple of 64 KiB";
-	if (size > NVLINK2_WINDOW_MAX)
-		return "size is over 1 TiB";
-	if (hpa + size < hpa)
-		return "wraps around the end of the address space";
-	if (region_intersects(hpa, size, IORESOURCE_SYSTEM_RAM,
-			      IORES_DESC_NONE) != REGION_DISJOINT)
-		return "overlaps System RAM of the host";
-	return NULL;
+	const char *flaw = nvlink2_window_flaw(hpa, size);
+
+	if (!flaw && region_intersects(hpa, size, IORESOURCE_SYSTEM_RAM,
+				       IORES_DESC_NONE) != REGION_DISJOINT)
+		flaw = "overlaps System RAM of the host";
+	return flaw;
 }
 
 static int nvlink2_read_window(struct pci_dev *pdev, struct device_node *bridge,
