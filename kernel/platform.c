@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <asm/opal.h>
 
 #include "platform.h"
 
@@ -23,24 +24,34 @@ static const struct nvlink2_platform_ops *nvlink2_platform;
 static pnv_map_fn nvlink2_pnv_map;
 static pnv_unmap_fn nvlink2_pnv_unmap;
 
-/* Firmware answers with its own codes; an errno stays what it is. */
-static int nvlink2_pnv_errno(int ret)
+/**
+ * nvlink2_platform_errno() - an errno of what the kernel's functions returned
+ * @ret: 0, -ENODEV, or a code of the firmware
+ *
+ * pnv_npu2_map_lpar_dev() and its counterpart hand on what OPAL answered as if
+ * it were an errno; the only one of their own is -ENODEV.
+ *
+ * Context: any.
+ * Return: 0 or a negative errno.
+ */
+int nvlink2_platform_errno(int ret)
 {
-	if (ret >= 0)
-		return ret ? -EIO : 0;
-	return ret >= -MAX_ERRNO ? ret : -EIO;
+	if (!ret || ret == -ENODEV)
+		return ret;
+	/* The kernel's table knows no positive codes but OPAL_SUCCESS. */
+	return ret < 0 ? opal_error_code(ret) : -EIO;
 }
 
 static int nvlink2_pnv_bind(struct pci_dev *gpu, u64 lpid, u64 msr)
 {
 	if (lpid > U32_MAX)
 		return -ERANGE;
-	return nvlink2_pnv_errno(nvlink2_pnv_map(gpu, lpid, msr));
+	return nvlink2_platform_errno(nvlink2_pnv_map(gpu, lpid, msr));
 }
 
 static int nvlink2_pnv_unbind(struct pci_dev *gpu)
 {
-	return nvlink2_pnv_errno(nvlink2_pnv_unmap(gpu));
+	return nvlink2_platform_errno(nvlink2_pnv_unmap(gpu));
 }
 
 static const struct nvlink2_platform_ops nvlink2_powernv_ops = {

@@ -32,6 +32,8 @@ void nvlink2_platform_unregister(const struct nvlink2_platform_ops *ops);
 const struct nvlink2_platform_ops *nvlink2_platform_get(void);
 void nvlink2_platform_put(const struct nvlink2_platform_ops *ops);
 
+int nvlink2_platform_errno(int ret);
+
 void nvlink2_platform_init(void);
 void nvlink2_platform_exit(void);
 
