@@ -36,7 +36,17 @@ static bool nvlink2_kvm_is_hv(struct kvm *kvm)
 	return hv;
 }
 
-static int nvlink2_lpid_of(struct pci_dev *pdev, struct kvm *kvm, u64 *lpid)
+/**
+ * nvlink2_lpid_of() - the partition a VM runs in
+ * @pdev: the GPU, for messages
+ * @kvm: the VM, referenced
+ * @lpid: its partition id, never 0; valid while @kvm is referenced
+ *
+ * Context: process context.
+ * Return: 0; -EOPNOTSUPP on a host that cannot serve partitions, -EINVAL for a
+ * VM that has none. Both have been reported in the log.
+ */
+int nvlink2_lpid_of(struct pci_dev *pdev, struct kvm *kvm, u64 *lpid)
 {
 	if (!cpu_has_feature(CPU_FTR_HVMODE) || !radix_enabled()) {
 		pci_err(pdev, "a VM's partition can only be served on a bare-metal host with the radix MMU\n");

@@ -98,6 +98,7 @@ ssize_t nvlink2_gpu_ram_rw(struct vfio_pci_core_device *core, char __user *buf,
 int nvlink2_atsd_register(struct nvlink2_device *dev);
 
 /* lpar.c */
+int nvlink2_lpid_of(struct pci_dev *pdev, struct kvm *kvm, u64 *lpid);
 int nvlink2_lpar_bind(struct nvlink2_device *dev);
 void nvlink2_lpar_unbind(struct nvlink2_device *dev);
 

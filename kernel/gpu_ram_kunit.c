@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The gate: who is let in when. The device here is no GPU, so that nothing is
+ * zapped; that resets do zap is the end-to-end tests' matter.
+ */
+
+#include <kunit/test.h>
+
+#include "nvlink2.h"
+
+static struct nvlink2_device *device(struct kunit *test)
+{
+	struct nvlink2_device *dev = kunit_kzalloc(test, sizeof(*dev),
+						   GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	nvlink2_gpu_ram_init(dev);
+	return dev;
+}
+
+static bool blocked(struct nvlink2_device *dev)
+{
+	bool ret;
+
+	down_read(&dev->gate);
+	ret = nvlink2_gpu_ram_blocked(dev);
+	up_read(&dev->gate);
+	return ret;
+}
+
+static void test_gate_is_open_at_first(struct kunit *test)
+{
+	KUNIT_EXPECT_FALSE(test, blocked(device(test)));
+}
+
+static void test_gate_resets_nest_D7(struct kunit *test)
+{
+	struct nvlink2_device *dev = device(test);
+
+	nvlink2_gpu_ram_block(dev);
+	KUNIT_EXPECT_TRUE(test, blocked(dev));
+	nvlink2_gpu_ram_block(dev);
+	nvlink2_gpu_ram_unblock(dev);
+	KUNIT_EXPECT_TRUE(test, blocked(dev));
+	nvlink2_gpu_ram_unblock(dev);
+	KUNIT_EXPECT_FALSE(test, blocked(dev));
+}
+
+/* An error may be reported several times; recovery is over once. */
+static void test_gate_freeze_does_not_nest(struct kunit *test)
+{
+	struct nvlink2_device *dev = device(test);
+
+	nvlink2_gpu_ram_freeze(dev);
+	nvlink2_gpu_ram_freeze(dev);
+	KUNIT_EXPECT_TRUE(test, blocked(dev));
+	nvlink2_gpu_ram_thaw(dev);
+	KUNIT_EXPECT_FALSE(test, blocked(dev));
+	nvlink2_gpu_ram_thaw(dev);
+	KUNIT_EXPECT_FALSE(test, blocked(dev));
+}
+
+/* A recovery resets the function in its middle. */
+static void test_gate_reset_inside_recovery(struct kunit *test)
+{
+	struct nvlink2_device *dev = device(test);
+
+	nvlink2_gpu_ram_freeze(dev);
+	nvlink2_gpu_ram_block(dev);
+	nvlink2_gpu_ram_unblock(dev);
+	KUNIT_EXPECT_TRUE(test, blocked(dev));
+	nvlink2_gpu_ram_thaw(dev);
+	KUNIT_EXPECT_FALSE(test, blocked(dev));
+}
+
+/* Nor does the end of a recovery let anybody into a reset. */
+static void test_gate_recovery_inside_reset(struct kunit *test)
+{
+	struct nvlink2_device *dev = device(test);
+
+	nvlink2_gpu_ram_block(dev);
+	nvlink2_gpu_ram_freeze(dev);
+	nvlink2_gpu_ram_thaw(dev);
+	KUNIT_EXPECT_TRUE(test, blocked(dev));
+	nvlink2_gpu_ram_unblock(dev);
+	KUNIT_EXPECT_FALSE(test, blocked(dev));
+}
+
+static void test_quarantine_is_empty_at_first(struct kunit *test)
+{
+	struct nvlink2_device *dev = device(test);
+
+	KUNIT_EXPECT_EQ(test, nvlink2_gpu_ram_ready(dev), 0);
+	nvlink2_gpu_ram_fini(dev);
+}
+
+static struct kunit_case nvlink2_gpu_ram_cases[] = {
+	KUNIT_CASE(test_gate_is_open_at_first),
+	KUNIT_CASE(test_gate_resets_nest_D7),
+	KUNIT_CASE(test_gate_freeze_does_not_nest),
+	KUNIT_CASE(test_gate_reset_inside_recovery),
+	KUNIT_CASE(test_gate_recovery_inside_reset),
+	KUNIT_CASE(test_quarantine_is_empty_at_first),
+	{}
+};
+
+static struct kunit_suite nvlink2_gpu_ram_suite = {
+	.name = "nvlink2_gpu_ram",
+	.test_cases = nvlink2_gpu_ram_cases,
+};
+kunit_test_suite(nvlink2_gpu_ram_suite);
