@@ -85,20 +85,46 @@ static bool run_one(const struct test *test, unsigned int nr)
 	return ok;
 }
 
-static int run_suite(const struct suite *suite, const char *only)
+static bool suite_has(const struct suite *suite, const char *name)
+{
+	const struct test *const *list;
+	const struct test *test;
+
+	for (list = suite->lists; *list; list++)
+		for (test = *list; test->name; test++)
+			if (!strcmp(test->name, name))
+				return true;
+	return false;
+}
+
+/* Is the test one of those asked for? Without names all are. */
+static bool wanted(const struct test *test, char **only)
+{
+	if (!*only)
+		return true;
+	for (; *only; only++)
+		if (!strcmp(*only, test->name))
+			return true;
+	return false;
+}
+
+static int run_suite(const struct suite *suite, char **only)
 {
 	const struct test *const *list;
 	const struct test *test;
 	unsigned int nr = 0, bad = 0;
+	char **name;
 
-	for (list = suite->lists; *list; list++)
-		for (test = *list; test->name; test++)
-			nr += !only || !strcmp(only, test->name);
-	if (!nr) {
+	for (name = only; *name; name++) {
+		if (suite_has(suite, *name))
+			continue;
 		dprintf(STDERR_FILENO, "nvtest: suite %s has no test %s\n",
-			suite->name, only ? only : "at all");
+			suite->name, *name);
 		return 2;
 	}
+	for (list = suite->lists; *list; list++)
+		for (test = *list; test->name; test++)
+			nr += wanted(test, only);
 	dprintf(STDOUT_FILENO, "TAP version 14\n1..%u\n", nr);
 
 	runner = getpid();
@@ -110,7 +136,7 @@ static int run_suite(const struct suite *suite, const char *only)
 	nr = 0;
 	for (list = suite->lists; *list; list++)
 		for (test = *list; test->name; test++)
-			if (!only || !strcmp(only, test->name))
+			if (wanted(test, only))
 				bad += !run_one(test, ++nr);
 	return bad ? 1 : 0;
 }
@@ -138,10 +164,11 @@ static int show(void (*run)(void))
 
 static int usage(void)
 {
-	fputs("usage: nvtest SUITE [TEST]   run a suite, or one test of it: basic, topology\n"
-	      "       nvtest --list SUITE   the names of its tests\n"
-	      "       nvtest demo           show a machine with 2 GPUs and 4 bridges\n"
-	      "       nvtest bench          measure first touch and copies\n",
+	fputs("usage: nvtest SUITE [TEST...]   run a suite, or some tests of it\n"
+	      "       nvtest --list SUITE      the names of its tests\n"
+	      "       nvtest demo              show a machine with 2 GPUs and 4 bridges\n"
+	      "       nvtest bench             measure first touch and copies\n"
+	      "suites: basic, topology\n",
 	      stderr);
 	return 2;
 }
@@ -153,7 +180,7 @@ int main(int argc, char **argv)
 	size_t i;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc < (list ? 3 : 2) || argc > 3)
+	if (argc < (list ? 3 : 2) || (list && argc > 3))
 		return usage();
 	if (!list && !strcmp(name, "demo"))
 		return show(demo);
@@ -163,7 +190,7 @@ int main(int argc, char **argv)
 		if (strcmp(suites[i].name, name))
 			continue;
 		return list ? list_suite(&suites[i]) :
-			      run_suite(&suites[i], argv[2]);
+			      run_suite(&suites[i], argv + 2);
 	}
 	return usage();
 }

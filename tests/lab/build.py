@@ -76,14 +76,19 @@ def modules(name):
     with locked(BUILD / f"kernel-{name}"):
         tree = module_tree(name)
         note(f"building the modules for {name} ({release})")
-        run(make_command(name, tree), f"the module for {name}", env=clean_env())
-        stripped = {}
-        for product in _PRODUCTS:
-            path = tree / "kernel" / product
-            slim = tree / "stripped" / path.name
-            slim.parent.mkdir(exist_ok=True)
-            run([f"{CROSS}strip", "-g", "-o", slim, path], path.name)
-            stripped[path.name] = slim
+        return modules_in(name, tree, f"the module for {name}")
+
+
+def modules_in(name, tree, what):
+    """Builds the modules in a copy of the sources: {file name: path of the stripped module}."""
+    run(make_command(name, tree), what, env=clean_env())
+    stripped = {}
+    for product in _PRODUCTS:
+        path = tree / "kernel" / product
+        slim = tree / "stripped" / path.name
+        slim.parent.mkdir(exist_ok=True)
+        run([f"{CROSS}strip", "-g", "-o", slim, path], path.name)
+        stripped[path.name] = slim
     return stripped
 
 
