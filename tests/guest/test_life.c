@@ -122,7 +122,7 @@ static void unload_and_reload(void)
 }
 
 const struct test life_tests[] = {
-	{ "life_reset_removes_the_mapping", reset_removes_the_mapping },
+	{ "life_reset_removes_the_mapping_D7", reset_removes_the_mapping },
 	{ "life_mapping_outlives_the_descriptor",
 	  mapping_outlives_the_descriptor },
 	{ "life_open_and_close_many_times", open_and_close_many_times },

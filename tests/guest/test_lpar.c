@@ -191,7 +191,7 @@ const struct test lpar_tests[] = {
 	{ "lpar_bound_at_open_and_unbound_at_close",
 	  bound_at_open_and_unbound_at_close },
 	{ "lpar_bridge_is_not_bound", bridge_is_not_bound },
-	{ "lpar_failed_bind_fails_the_open", failed_bind_fails_the_open },
+	{ "lpar_failed_bind_fails_the_open_D9", failed_bind_fails_the_open },
 	{ "lpar_failed_unbind_is_told", failed_unbind_is_told },
 	{ "lpar_bound_gpu_keeps_the_provider", bound_gpu_keeps_the_provider },
 	{ NULL, NULL }

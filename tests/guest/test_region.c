@@ -209,7 +209,7 @@ static void plain_device_without_properties(void)
 }
 
 const struct test region_tests[] = {
-	{ "region_plain_device_without_properties",
+	{ "region_plain_device_without_properties_D30",
 	  plain_device_without_properties },
 	{ "region_gpu_equals_golden", gpu_equals_golden },
 	{ "region_bridges_equal_golden", bridges_equal_golden },

@@ -119,7 +119,7 @@ const struct test trace_tests[] = {
 	{ "trace_gpu_mmap_and_faults", gpu_mmap_and_faults },
 	{ "trace_bridge_mmap", bridge_mmap },
 	{ "trace_failed_registration", failed_registration },
-	{ "trace_names_and_fields_are_the_old_ones",
+	{ "trace_names_and_fields_are_the_old_ones_D26",
 	  names_and_fields_are_the_old_ones },
 	{ NULL, NULL }
 };

