@@ -17,7 +17,7 @@ _WARNINGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"]
 _INCLUDES = ["-I", str(ROOT / "uapi"), "-I", str(ROOT / "generated/user")]
 
 # What a module build reads, side by side as in the source tree.
-_MODULE_INPUTS = ("kernel", "generated/kernel", "uapi")
+MODULE_INPUTS = ("kernel", "generated/kernel", "uapi")
 _PRODUCTS = ("nvlink2-vfio-pci.ko", "sim/nvlink2-sim.ko")
 
 
@@ -43,7 +43,7 @@ def module_tree(name):
 
 def synchronize_all(target):
     """Brings a copy of the module's sources up to date."""
-    for part in _MODULE_INPUTS:
+    for part in MODULE_INPUTS:
         synchronize(ROOT / part, target / part)
 
 

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+The page of defects, the tests that carry their numbers and the mutants say the same.
+
+The mutants themselves take minutes (`make test-mutants`); that each one still fits the sources
+and names a test is checked here, on every run.
+"""
+
+import re
+import shutil
+
+import pytest
+
+from tests.lab import build, mutants, suites
+from tests.lab.errors import LabError
+from tests.lab.paths import ROOT
+
+PAGE = (ROOT / "docs/defects.md").read_text("utf-8")
+ROWS = re.findall(r"^\| ([DN]\d+) \|", PAGE, re.MULTILINE)
+MUTANTS, WITHOUT = mutants.load()
+
+
+def named_tests():
+    """The names of all tests: in the machine, in the kernel, and here."""
+    names = [name for suite in suites.ALL_SUITES for name in suites.names(suite)]
+    for path in [*(ROOT / "kernel").glob("*_kunit.c"), *(ROOT / "tests").rglob("*.c")]:
+        names += re.findall(r"(?:KUNIT_CASE|cmocka_unit_test)\((\w+)\)", path.read_text("utf-8"))
+    return names + [path.stem for path in (ROOT / "tests").rglob("test_*.py")]
+
+
+def test_page_has_every_defect():
+    assert sorted(ROWS) == sorted(mutants.DEFECTS)
+
+
+@pytest.mark.parametrize("defect", mutants.DEFECTS)
+def test_defect_has_a_test(defect):
+    assert [name for name in named_tests() if re.search(rf"_{defect}(?![0-9])", name)], (
+        f"no test's name carries {defect}")
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_fits_the_sources(mutant, tmp_path):
+    for part in build.MODULE_INPUTS:
+        shutil.copytree(ROOT / part, tmp_path / part)
+    mutants.mutate(tmp_path, mutant.edits)
+
+
+def test_reasons_are_reasons():
+    for defect, reason in WITHOUT.items():
+        assert len(reason) > 20, f"{defect}: {reason!r} is no reason"
+
+
+def test_edit_that_does_not_fit_is_told(tmp_path):
+    (tmp_path / "kernel").mkdir()
+    (tmp_path / "kernel/a.c").write_text("x\nx\n", "utf-8")
+    with pytest.raises(LabError, match="occurs 2 times in kernel/a.c"):
+        mutants.mutate(tmp_path, (("kernel/a.c", "x\n", "y\n"),))
+    with pytest.raises(LabError, match="occurs 0 times"):
+        mutants.mutate(tmp_path, (("kernel/a.c", "z", "y"),))
