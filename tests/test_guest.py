@@ -15,18 +15,17 @@ import pytest
 from tests.lab import flavours, judge, progress, suites
 from tests.lab.errors import Findings, LabError
 
-LOG_CASES = (judge.LOG_CASE, judge.END_CASE)
-
 
 def pytest_generate_tests(metafunc):
     if "case_name" not in metafunc.fixturenames:
         return
     try:
-        names = {suite: suites.names(suite) for suite in suites.SUITES}
+        names = {suite: suites.names(suite) for suite in suites.ALL_SUITES}
     except (Findings, LabError) as error:
         pytest.fail(str(error), pytrace=False)
-    items = [(flavour, suite, name) for flavour in flavours.FLAVOURS for suite in suites.SUITES
-             for name in [*names[suite], *LOG_CASES]]
+    items = [(flavour, suite, name) for flavour in flavours.ALL
+             for suite in suites.of_flavour(flavour)
+             for name in [*names[suite], *suites.log_cases(flavour)]]
     metafunc.parametrize(("flavour", "suite", "case_name"), items,
                          ids=["-".join(item).replace(" ", "_") for item in items])
 
@@ -62,7 +61,7 @@ class Boots:
         if key not in self.verdicts:
             outcome = self.runs[key].result()
             self.verdicts[key] = outcome if isinstance(outcome, Exception) else {
-                case.name: case for case in suites.verdict(outcome, suite)}
+                case.name: case for case in suites.verdict(outcome, flavour, suite)}
         return self.verdicts[key]
 
     def close(self):
@@ -94,7 +93,7 @@ def test_guest(boots, flavour, suite, case_name):
         pytest.fail(str(cases), pytrace=False)
     if case_name == judge.END_CASE:
         # Complaints that belong to no test of the list show here.
-        known = {*suites.names(suite), *LOG_CASES}
+        known = {*suites.names(suite), *suites.log_cases(flavour)}
         stray = [case for name, case in cases.items() if name not in known]
         assert not stray, "\n".join(f"{case.name}: {case.detail}" for case in stray)
     case = cases[case_name]
@@ -121,5 +120,5 @@ def test_demo_shows_the_machine():
 
 def test_case_names_do_not_collide():
     """A test named like a case of the log would hide it."""
-    for suite in suites.SUITES:
-        assert not {*LOG_CASES, "plan"} & set(suites.names(suite))
+    for suite in suites.ALL_SUITES:
+        assert not {*suites.log_cases("6.12-debug"), "plan"} & set(suites.names(suite))

@@ -6,6 +6,9 @@
 #include <linux/of.h>
 #include <linux/pci.h>
 
+struct dentry;
+struct seq_file;
+
 #define SIM_GPUS	6
 #define SIM_BRIDGES	18
 #define SIM_LINKS	8	/* ATSD register sets of one NPU */
@@ -85,6 +88,7 @@ struct sim_bridge {
 
 /**
  * struct sim_machine - all that is presented
+ * @debugfs: folder of the files
  * @gpus: GPUs, @nr_gpus of them
  * @bridges: bridges, @nr_bridges of them
  * @atsd_base: host physical address of the first NPU's first register set; the
@@ -93,6 +97,7 @@ struct sim_bridge {
  * @flaw: what is wrong with it
  */
 struct sim_machine {
+	struct dentry *debugfs;
 	struct sim_gpu gpus[SIM_GPUS];
 	unsigned int nr_gpus;
 	struct sim_bridge bridges[SIM_BRIDGES];
@@ -104,8 +109,14 @@ struct sim_machine {
 
 int sim_tree_dress(struct sim_machine *machine);
 void sim_tree_undress(void);
+void sim_tree_show_references(struct seq_file *m);
 
 int sim_platform_init(struct sim_machine *machine);
 void sim_platform_exit(void);
+
+void sim_hooks_init(struct sim_machine *machine);
+
+void sim_memory_init(struct sim_machine *machine);
+void sim_memory_exit(void);
 
 #endif /* NVLINK2_SIM_H */

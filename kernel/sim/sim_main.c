@@ -9,6 +9,7 @@
  * All of it is gone at unload.
  */
 
+#include <linux/debugfs.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
@@ -64,6 +65,10 @@ MODULE_PARM_DESC(atsd_count, "ATSD register sets of each host bridge, 0 to 8 (de
 static char *flaw = "none";
 module_param(flaw, charp, 0444);
 MODULE_PARM_DESC(flaw, "what is wrong with the device tree, e.g. reg-short (default none)");
+
+static bool platform = true;
+module_param(platform, bool, 0444);
+MODULE_PARM_DESC(platform, "be the provider that binds GPUs to partitions (default true)");
 
 static const char * const sim_flaws[] = {
 	[SIM_FLAW_NONE]			= "none",
@@ -243,17 +248,22 @@ static int __init sim_init(void)
 	err = sim_read_parameters();
 	if (err)
 		goto put;
-	err = sim_platform_init(&machine);
-	if (err) {
-		pr_err("nvlink2-sim: this machine has a platform of its own: %d\n",
-		       err);
-		goto put;
+	machine.debugfs = debugfs_create_dir("nvlink2-sim", NULL);
+	if (platform) {
+		err = sim_platform_init(&machine);
+		if (err) {
+			pr_err("nvlink2-sim: this machine has a platform of its own: %d; platform=0 leaves it in charge\n",
+			       err);
+			goto put;
+		}
 	}
 	err = sim_tree_dress(&machine);
 	if (err) {
 		pr_err("nvlink2-sim: cannot change the device tree: %d\n", err);
 		goto exit;
 	}
+	sim_hooks_init(&machine);
+	sim_memory_init(&machine);
 	pr_info("nvlink2-sim: %u GPUs, %u bridges, flaw %s\n", machine.nr_gpus,
 		machine.nr_bridges, sim_flaws[machine.flaw]);
 	return 0;
@@ -261,6 +271,7 @@ static int __init sim_init(void)
 exit:
 	sim_platform_exit();
 put:
+	debugfs_remove_recursive(machine.debugfs);
 	sim_put_functions();
 	return err;
 }
@@ -268,6 +279,8 @@ module_init(sim_init);
 
 static void __exit sim_exit(void)
 {
+	debugfs_remove_recursive(machine.debugfs);
+	sim_memory_exit();
 	sim_tree_undress();
 	sim_platform_exit();
 	sim_put_functions();

@@ -40,7 +40,6 @@ static DEFINE_MUTEX(sim_lock);	/* protects all below, and gpus[].bound */
 static struct sim_machine *sim_machine;
 static struct sim_record sim_records[SIM_RECORDS];
 static unsigned int sim_nr_records;
-static struct dentry *sim_debugfs;
 
 static struct sim_gpu *sim_find_gpu(struct pci_dev *pdev)
 {
@@ -170,8 +169,7 @@ int sim_platform_init(struct sim_machine *machine)
 	err = nvlink2_platform_register(&sim_ops);
 	if (err)
 		return err;
-	sim_debugfs = debugfs_create_dir("nvlink2-sim", NULL);
-	debugfs_create_file("partitions", 0600, sim_debugfs, NULL,
+	debugfs_create_file("partitions", 0600, machine->debugfs, NULL,
 			    &sim_partitions_fops);
 	return 0;
 }
@@ -183,6 +181,5 @@ int sim_platform_init(struct sim_machine *machine)
  */
 void sim_platform_exit(void)
 {
-	debugfs_remove_recursive(sim_debugfs);
 	nvlink2_platform_unregister(&sim_ops);
 }

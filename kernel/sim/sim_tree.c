@@ -6,6 +6,7 @@
 
 #include <linux/io.h>
 #include <linux/of.h>
+#include <linux/seq_file.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/wordpart.h>
@@ -351,6 +352,21 @@ int sim_tree_dress(struct sim_machine *machine)
 	}
 	sim_restore_phandles();
 	return 0;
+}
+
+/**
+ * sim_tree_show_references() - tell the references on the nodes
+ * @m: where to
+ *
+ * Context: process context; the tree is dressed.
+ */
+void sim_tree_show_references(struct seq_file *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < sim_nr_nodes; i++)
+		seq_printf(m, "node %pOF %u\n", sim_nodes[i].np,
+			   kref_read(&sim_nodes[i].np->kobj.kref));
 }
 
 /**

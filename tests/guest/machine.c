@@ -168,16 +168,22 @@ static void bind(const char *bdf)
 	CHECKF(strstr(link, DRIVER), "%s is bound to %s", bdf, link);
 }
 
+/* Loads the driver and binds nothing to it. */
+void driver_insert(void)
+{
+	int err = try_load(DRIVER, "");
+
+	CHECKF(!err, "loading " DRIVER ": %s", strerror(-err));
+}
+
 /* Loads the driver and binds every function there is to it. */
 void driver_load(void)
 {
 	unsigned int i, k;
-	int err;
 
 	if (module_loaded(DRIVER))
 		return;
-	err = try_load(DRIVER, "");
-	CHECKF(!err, "loading " DRIVER ": %s", strerror(-err));
+	driver_insert();
 	for (i = 0; i < nr_slots; i++)
 		for (k = 0; k < slots[i].functions; k++)
 			bind(slots[i].bdf[k]);
@@ -225,6 +231,15 @@ void sim_unload(void)
 	if (module_loaded(SIM))
 		unload(SIM);
 	sim_params[0] = 0;
+}
+
+/* The driver's own callbacks, as the PCI core calls them: see sim_hooks.c. */
+void sim_hook(const char *verb, const char *bdf)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "%s %s", verb, bdf);
+	write_text("/sys/kernel/debug/nvlink2-sim/hooks", line);
 }
 
 /* Behind a test: what it left running. The modules stay, for the next one. */

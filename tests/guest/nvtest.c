@@ -11,7 +11,7 @@
 
 static const struct test *const basic_lists[] = {
 	region_tests, gpu_ram_tests, gpu_ram_rw_tests, atsd_tests, trace_tests,
-	flaw_tests, lpar_tests, life_tests, NULL
+	flaw_tests, lpar_tests, life_tests, reset_tests, NULL
 };
 static const struct test *const topology_lists[] = { topology_tests, NULL };
 
@@ -152,6 +152,13 @@ static int list_suite(const struct suite *suite)
 	return 0;
 }
 
+/* The suites are in the driver, and run when it is loaded. */
+static void kunit(void)
+{
+	driver_insert();
+	driver_unload();
+}
+
 /* Something for people to read; its failures are told in prose. */
 static int show(void (*run)(void))
 {
@@ -168,6 +175,7 @@ static int usage(void)
 	      "       nvtest --list SUITE      the names of its tests\n"
 	      "       nvtest demo              show a machine with 2 GPUs and 4 bridges\n"
 	      "       nvtest bench             measure first touch and copies\n"
+	      "       nvtest kunit             load the driver; its KUnit suites run\n"
 	      "suites: basic, topology\n",
 	      stderr);
 	return 2;
@@ -186,6 +194,8 @@ int main(int argc, char **argv)
 		return show(demo);
 	if (!list && !strcmp(name, "bench"))
 		return show(bench);
+	if (!list && !strcmp(name, "kunit"))
+		return show(kunit);
 	for (i = 0; i < ARRAY_LEN(suites); i++) {
 		if (strcmp(suites[i].name, name))
 			continue;

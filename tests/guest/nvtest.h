@@ -89,11 +89,13 @@ void machine_find(void);
 void machine_need(unsigned int wanted_slots, unsigned int functions);
 bool module_loaded(const char *name);
 bool module_is_busy(const char *name);
+void driver_insert(void);
 void driver_load(void);
 void driver_unload(void);
 void sim_load(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void sim_load_default(const char *extra);
 void sim_unload(void);
+void sim_hook(const char *verb, const char *bdf);
 void machine_reset(void);
 bool tree_has(const char *bdf, const char *prop);
 char *read_text(const char *path);
@@ -128,7 +130,7 @@ bool touch_faults(volatile void *at);
 
 extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
 	atsd_tests[], lpar_tests[], life_tests[], trace_tests[], flaw_tests[],
-	topology_tests[];
+	topology_tests[], reset_tests[];
 
 void demo(void);
 void bench(void);

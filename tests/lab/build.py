@@ -18,7 +18,7 @@ _INCLUDES = ["-I", str(ROOT / "uapi"), "-I", str(ROOT / "generated/user")]
 
 # What a module build reads, side by side as in the source tree.
 MODULE_INPUTS = ("kernel", "generated/kernel", "uapi")
-_PRODUCTS = ("nvlink2-vfio-pci.ko", "sim/nvlink2-sim.ko")
+_PRODUCTS = ("nvlink2-vfio-pci.ko", "sim/nvlink2-sim.ko", "sim/nvlink2-sim-pnv.ko")
 
 
 def run(command, what, **options):
@@ -32,13 +32,6 @@ def run(command, what, **options):
     if done.returncode:
         raise Findings(f"{what} does not build:\n{(done.stdout + done.stderr).strip()}")
     return done.stdout + done.stderr
-
-
-def module_tree(name):
-    """A copy of the module's sources for one flavour, so that two builds never meet."""
-    target = BUILD / f"kernel-{name}"
-    synchronize_all(target)
-    return target
 
 
 def synchronize_all(target):
@@ -70,18 +63,20 @@ def make_command(name, tree, *more):
             f"CROSS_COMPILE={CROSS}", *more]
 
 
-def modules(name):
+def modules(name, kunit=False):
     """Builds the modules for a flavour: {file name: path of the stripped module}."""
     release = flavours.kernel(name).release
-    with locked(BUILD / f"kernel-{name}"):
-        tree = module_tree(name)
-        note(f"building the modules for {name} ({release})")
-        return modules_in(name, tree, f"the module for {name}")
+    # A copy of the sources for each, so that two builds never meet.
+    tree = BUILD / f"kernel-{name}{'-kunit' if kunit else ''}"
+    with locked(tree):
+        synchronize_all(tree)
+        note(f"building the modules for {name} ({release}{', with KUnit' if kunit else ''})")
+        return modules_in(name, tree, f"the module for {name}", *(["KUNIT=1"] if kunit else []))
 
 
-def modules_in(name, tree, what):
+def modules_in(name, tree, what, *more):
     """Builds the modules in a copy of the sources: {file name: path of the stripped module}."""
-    run(make_command(name, tree), what, env=clean_env())
+    run(make_command(name, tree, *more), what, env=clean_env())
     stripped = {}
     for product in _PRODUCTS:
         path = tree / "kernel" / product

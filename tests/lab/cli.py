@@ -37,12 +37,13 @@ def _parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Fetches, builds, boots and judges: stock Debian kernels on an emulated POWER9.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    known = list(flavours.FLAVOURS)
+    known = list(flavours.ALL)
 
     def flavoured(name, text, count="*"):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("flavours", nargs=count, metavar="FLAVOUR",
-                             help=f"of {', '.join(known)} (default: all)")
+                             choices=[[], *known],
+                             help=f"of {', '.join(known)} (default: the stock ones)")
         return command
 
     fetch = flavoured("fetch", "fetch kernels, headers and the emulator")
@@ -67,7 +68,7 @@ def _parser():
 
     test = commands.add_parser("test", help="run suites of tests in the machine and judge them")
     test.add_argument("flavour", nargs="?", choices=known, help="default: all")
-    test.add_argument("suite", nargs="?", choices=suites.SUITES, help="default: all")
+    test.add_argument("suite", nargs="?", choices=suites.ALL_SUITES, help="default: all")
 
     mutant = commands.add_parser("mutants", help="take each fix out of the driver; its test must fail")
     mutant.add_argument("defects", nargs="*", metavar="DEFECT", help="D1, N1, ... (default: all)")
@@ -130,7 +131,9 @@ def _boot(args):
             shown = command[0]
         print(shown, flush=True)
 
-    extra = [*(() if args.real_time else qemu.COUNTED_TIME), *shlex.split(args.qemu)]
+    own = flavours.flavour(args.flavour).emulator
+    extra = [*(() if args.real_time and own == flavours.COUNTED_TIME else own),
+             *shlex.split(args.qemu)]
     outcome = machine.boot(args.flavour, argv, _boot_files(args), args.timeout, on_line=show,
                            append=args.append, extra=extra,
                            log=suites.log_path(args.flavour, "boot"))
@@ -150,9 +153,9 @@ def _shell(args, argv):
 
 def _test(args):
     failed = passed = 0
-    for flavour in [args.flavour] if args.flavour else flavours.FLAVOURS:
-        for suite in [args.suite] if args.suite else suites.SUITES:
-            for case in suites.verdict(suites.run_suite(flavour, suite), suite):
+    for flavour in [args.flavour] if args.flavour else flavours.ALL:
+        for suite in [args.suite] if args.suite else suites.of_flavour(flavour):
+            for case in suites.verdict(suites.run_suite(flavour, suite), flavour, suite):
                 passed += case.ok
                 failed += not case.ok
                 if not case.ok:

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from . import debugkernel
 from .apt import Apt, host_architecture
 from .errors import LabError
 from .paths import cache, locked, write_atomic
@@ -18,22 +19,31 @@ RELEASE = "bookworm"
 SUITE = "bookworm-backports"
 GUEST_ARCH = "ppc64el"
 
+# The machine's clock counts its instructions, and idle time passes at once: a run is about
+# four times as fast and repeats to the instruction. A person at the console needs real time.
+COUNTED_TIME = ("-icount", "shift=0,sleep=off")
+
 # What the tests need of the stock modules; their own dependencies are added.
 STOCK_MODULES = ("vfio", "vfio_iommu_spapr_tce", "vfio-pci-core", "vfio-pci", "kvm-hv")
 _MODULE_FOLDERS = ("*/kernel/drivers/vfio/*", "*/kernel/arch/powerpc/kvm/*")
 
 
 class Flavour(NamedTuple):
-    """One stock kernel: which series, and Debian's name of the configuration."""
+    """A kernel: its series, Debian's name of the configuration, and the emulator's options."""
     name: str
     series: str
     debian: str
+    emulator: tuple = COUNTED_TIME
 
 
+# The stock kernels; those that the lab builds itself have no name of Debian's.
 FLAVOURS = {flavour.name: flavour for flavour in (
     Flavour("6.12-64k", "6.12", "powerpc64le-64k"),
     Flavour("6.12-4k", "6.12", "powerpc64le"),
 )}
+# Two processors, because a race needs them; then the clock cannot count instructions.
+DEBUG = Flavour("6.12-debug", debugkernel.SERIES, "", ("-smp", "2"))
+ALL = {**FLAVOURS, DEBUG.name: DEBUG}
 
 
 class Kernel(NamedTuple):
@@ -46,9 +56,9 @@ class Kernel(NamedTuple):
 
 def flavour(name):
     """The flavour of that name."""
-    if name not in FLAVOURS:
-        raise LabError(f"no flavour {name}: there is {', '.join(FLAVOURS)}")
-    return FLAVOURS[name]
+    if name not in ALL:
+        raise LabError(f"no flavour {name}: there is {', '.join(ALL)}")
+    return ALL[name]
 
 
 def index():
@@ -58,8 +68,13 @@ def index():
 
 
 def kernel(name, refresh=False):
-    """Fetches a flavour's kernel, modules and headers, and tells where they are."""
+    """Fetches or builds a flavour's kernel, modules and headers, and tells where they are."""
     chosen = flavour(name)
+    if not chosen.debian:
+        release, folder = debugkernel.kernel(index(), refresh)
+        order = (folder / "order").read_text("utf-8").split()
+        return Kernel(release, folder / "vmlinux",
+                      [folder / "modules" / f"{module}.ko" for module in order], folder / "tree")
     folder = cache() / "kernels" / name
     record = folder / "kernel.json"
     with locked(cache()):

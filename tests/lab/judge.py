@@ -21,6 +21,7 @@ _SPLAT = re.compile(
 
 LOG_CASE = "no splat in log"
 END_CASE = "end marker"
+HEALTH_CASE = "debugging was on to the end"
 
 _END_REASONS = {
     "timeout": "the time limit ran out after {seconds:.0f} s: it hangs, or the limit is too low",
@@ -143,6 +144,27 @@ def _read_tap(lines):
     return seen, plan, bail
 
 
+# What has to be said, by the kernel or by init at its end, for a clean log to mean anything.
+_HEALTH = {
+    "the radix MMU is in use": r"radix-mmu: Initializing Radix MMU",
+    "KASAN is on": r"KASAN init done|KernelAddressSanitizer initialized",
+    "lockdep is on at the end": r"nvlab: health: debug_locks:\s+1",
+    "memory was searched for leaks": r"nvlab: health: kmemleak searched",
+}
+
+
+def judge_health(outcome):
+    """The case `debugging was on to the end` of a run in the debug kernel."""
+    missing = [what for what, pattern in _HEALTH.items()
+               if not any(re.search(pattern, line) for line in outcome.console)]
+    return Case(HEALTH_CASE, not missing, f"the log does not say that {', '.join(missing)}")
+
+
+def judge_machine(outcome, debug=False):
+    """The cases that are about the machine, whatever ran in it."""
+    return [judge_log(outcome), judge_end(outcome), *([judge_health(outcome)] if debug else [])]
+
+
 def judge(outcome, expected):
     """All cases of a suite's run."""
-    return [*judge_tests(outcome, expected), judge_log(outcome), judge_end(outcome)]
+    return [*judge_tests(outcome, expected), *judge_machine(outcome)]

@@ -56,9 +56,9 @@ def initramfs(kernel, argv, nonce, files=(), console=False):
     return archive.data()
 
 
-def payload(flavour):
+def payload(flavour, kunit=False):
     """What every machine of the project carries: our modules, the tests, the golden blobs."""
-    files = [(f"lib/modules/{name}", path) for name, path in build.modules(flavour).items()]
+    files = [(f"lib/modules/{name}", path) for name, path in build.modules(flavour, kunit).items()]
     files.append(("bin/nvtest", build.nvtest()))
     golden = sorted((ROOT / "generated/user/golden").glob("*.bin"))
     if not golden:
@@ -66,16 +66,18 @@ def payload(flavour):
     return files + [(f"golden/{path.name}", path) for path in golden]
 
 
-def boot(flavour, argv, files=(), timeout=120, on_line=None, append="", extra=qemu.COUNTED_TIME,
+def boot(flavour, argv, files=(), timeout=120, on_line=None, append="", extra=None,
          log=None):
     """
-    Boots a flavour, runs argv in it, and returns the Outcome. `extra` goes to the emulator.
+    Boots a flavour, runs argv in it, and returns the Outcome. `extra` goes to the emulator, in
+    place of the flavour's own options.
 
     A start that hangs in firmware is said and repeated; everything later counts. The
     console is kept in `log`, whatever happens.
     """
     kernel = flavours.kernel(flavour)
     root = qemu.emulator()
+    extra = flavours.flavour(flavour).emulator if extra is None else extra
     hangs = 0
     for _ in range(ATTEMPTS):
         nonce = secrets.token_hex(8)

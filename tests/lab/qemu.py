@@ -14,10 +14,6 @@ FUNCTIONS = 4
 MEMORY = "4G"
 CMDLINE = "console=hvc0 loglevel=7 mem=2G printk.devkmsg=on log_buf_len=4M"
 
-# The machine's clock counts its instructions, and idle time passes at once: a run is about
-# four times as fast and repeats to the instruction. A person at the console needs real time.
-COUNTED_TIME = ("-icount", "shift=0,sleep=off")
-
 
 def emulator(refresh=False):
     """The private root with QEMU."""

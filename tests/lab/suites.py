@@ -5,18 +5,29 @@ import re
 import subprocess
 import threading
 
-from . import build, judge, machine
+from . import build, flavours, judge, kunit, machine
 from .errors import Findings
 from .paths import BUILD
 from .progress import note
 
+# What runs on each stock kernel, and what in the debug kernel.
 SUITES = ("basic", "topology")
+DEBUG_SUITES = (kunit.SUITE, "basic")
+ALL_SUITES = tuple(dict.fromkeys((*SUITES, *DEBUG_SUITES)))
 TIMEOUT = 240
+DEBUG_TIMEOUT = 600
 _payload_lock = threading.Lock()
+
+
+def of_flavour(flavour):
+    """The suites that run on a flavour."""
+    return SUITES if flavours.flavour(flavour).debian else DEBUG_SUITES
 
 
 def names(suite):
     """The names of a suite's tests, as the program itself lists them."""
+    if suite == kunit.SUITE:
+        return kunit.names()
     program = build.nvtest(cross=False)
     listed = subprocess.run([str(program), "--list", suite], capture_output=True, text=True,
                             check=False)
@@ -28,11 +39,11 @@ def names(suite):
     return found
 
 
-def payload(flavour, with_tool=False):
+def payload(flavour, with_tool=False, with_kunit=False):
     """What the machine carries, built once at a time. The tests need no nvlink2-info."""
     with _payload_lock:
         tool = [("bin/nvlink2-info", build.info_tool())] if with_tool else []
-        return machine.payload(flavour) + tool
+        return machine.payload(flavour, with_kunit) + tool
 
 
 def log_path(flavour, what):
@@ -42,10 +53,14 @@ def log_path(flavour, what):
 
 def run_suite(flavour, suite):
     """Boots a flavour with a suite and returns the Outcome; tells every result as it comes."""
-    files = payload(flavour)
+    files = payload(flavour, with_kunit=suite == kunit.SUITE)
     title = f"{flavour} {suite}"
     note(f"{title}: starting the machine")
-    outcome = machine.boot(flavour, ["/bin/nvtest", suite], files, TIMEOUT,
+    debug = flavours.flavour(flavour) == flavours.DEBUG
+    if debug:
+        files.append(("lab/health", b""))
+    outcome = machine.boot(flavour, ["/bin/nvtest", suite], files,
+                           DEBUG_TIMEOUT if debug else TIMEOUT,
                            on_line=_Teller(title), log=log_path(flavour, suite))
     note(f"{title}: stopped after {outcome.seconds:.1f} s ({outcome.reason})")
     return outcome
@@ -77,6 +92,14 @@ class _Teller:
             note(f"{self.title}: {match[1]}")
 
 
-def verdict(outcome, suite):
+def verdict(outcome, flavour, suite):
     """Every case of a finished run."""
-    return judge.judge(outcome, names(suite))
+    tests = (kunit.judge_tests(outcome) if suite == kunit.SUITE
+             else judge.judge_tests(outcome, names(suite)))
+    return [*tests, *judge.judge_machine(outcome, flavours.flavour(flavour) == flavours.DEBUG)]
+
+
+def log_cases(flavour):
+    """The names of the cases that are about the machine and not about a test."""
+    debug = flavours.flavour(flavour) == flavours.DEBUG
+    return (judge.LOG_CASE, judge.END_CASE, *((judge.HEALTH_CASE,) if debug else ()))

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+The debug kernel: built once from Debian's source with debug.config, then kept compressed.
+
+What is kept is what the stock packages give for the other flavours: vmlinux, the modules the
+tests need, and a tree to build our modules against. Its key is the source's version, the
+configuration and the compiler; a part of it that changes makes a new kernel.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from . import source
+from .errors import LabError
+from .paths import BUILD, cache, locked, write_atomic
+from .progress import note
+from .unpack import make_once, remove_tree
+
+SERIES = "6.12"
+FRAGMENT = Path(__file__).with_name("debug.config")
+CROSS = "powerpc64le-linux-gnu-"
+# The compiler of the stock kernels of the series.
+COMPILER = f"{CROSS}gcc-12"
+_MODULES = ("arch/powerpc/kvm/kvm.ko", "arch/powerpc/kvm/kvm-hv.ko")
+# Raised when what is kept is made in another way.
+_RECIPE = 1
+_LOG = BUILD / "logs/debug-kernel.log"
+# Lines `make` prints for all of it; only for telling how far it is.
+_STEPS = 2300
+
+
+def kernel(apt, refresh=False):
+    """(release, folder) of the debug kernel, built when it is not in the cache."""
+    home = cache() / "debug-kernel"
+    record = home / "source.json"
+    with locked(home):
+        if refresh or not record.exists():
+            version = source.package(apt, SERIES)[1]
+            write_atomic(record, json.dumps({"version": version}) + "\n")
+        version = json.loads(record.read_text("utf-8"))["version"]
+        key = _key(version)
+        archive = home / f"{key}.tar.xz"
+        folder = home / key
+        if not archive.exists():
+            version = source.package(apt, SERIES)[1]
+            write_atomic(record, json.dumps({"version": version}) + "\n")
+            key = _key(version)
+            archive, folder = home / f"{key}.tar.xz", home / key
+        if not archive.exists():
+            _make(source.tree(apt, SERIES), archive)
+        make_once(folder, lambda draft: _run(["tar", "-xJf", archive, "-C", draft], "tar"))
+        for other in home.iterdir():
+            if other.name not in (archive.name, folder.name, record.name, ".lock"):
+                remove_tree(other) if other.is_dir() else other.unlink()
+        return (folder / "release").read_text("utf-8").strip(), folder
+
+
+def _key(version):
+    compiler = _run([COMPILER, "--version"], COMPILER).splitlines()[0]
+    recipe = f"{_RECIPE}\0{_MODULES}\0{version}\0{compiler}\0".encode() + FRAGMENT.read_bytes()
+    digest = hashlib.sha256(recipe).hexdigest()
+    return f"{SERIES}-{re.sub('[^A-Za-z0-9.]', '_', version)}-{digest[:12]}"
+
+
+def _make(tree, archive):
+    """Builds in a folder of its own and packs what is kept."""
+    build = archive.parent / "build"
+    keep = archive.parent / "keep"
+    for folder in (build, keep):
+        remove_tree(folder)
+        folder.mkdir()
+    make = ["make", "-C", tree, f"O={build}", "ARCH=powerpc", f"CROSS_COMPILE={CROSS}",
+            f"CC={COMPILER}", f"-j{os.cpu_count() or 1}"]
+    note(f"building the debug kernel {SERIES} (once; 5 to 10 minutes on 2 cores)")
+    _configure(make, tree, build)
+    _run_long([*make, "vmlinux", "modules"])
+    _keep(make, tree, build, keep)
+    note("packing the debug kernel")
+    draft = archive.with_suffix(".draft")
+    _run(["tar", "-cf", draft, "-C", keep, "--use-compress-program=xz -1 -T0", "."], "tar")
+    draft.replace(archive)
+    for folder in (build, keep):
+        remove_tree(folder)
+
+
+def _configure(make, tree, build):
+    _run([*make, "allnoconfig"], "make allnoconfig")
+    config = build / ".config"
+    _run([tree / "scripts/kconfig/merge_config.sh", "-m", "-O", build, config, FRAGMENT],
+         "merge_config.sh", cwd=build)
+    _run([*make, "olddefconfig"], "make olddefconfig")
+    lost = lost_lines(FRAGMENT.read_text("utf-8"), config.read_text("utf-8"))
+    if lost:
+        raise LabError(f"{FRAGMENT.name}: the configuration of Linux {SERIES} does not take "
+                       f"{', '.join(lost)}; an option they depend on is missing")
+
+
+def lost_lines(fragment, config):
+    """The settings of a fragment that a configuration does not have."""
+    have = set(config.splitlines())
+    return [line for line in fragment.splitlines()
+            if line.startswith("CONFIG_") and line not in have]
+
+
+def _keep(make, tree, build, keep):
+    release = _run([*make, "-s", "kernelrelease"], "make kernelrelease").split()[-1]
+    (keep / "release").write_text(release + "\n", "utf-8")
+    _run([f"{CROSS}strip", "-g", "-o", keep / "vmlinux", build / "vmlinux"], "strip")
+    (keep / "modules").mkdir()
+    for module in _MODULES:
+        _run([f"{CROSS}strip", "-g", "-o", keep / "modules" / Path(module).name, build / module],
+             "strip")
+    (keep / "order").write_text("".join(f"{Path(module).stem}\n" for module in _MODULES), "utf-8")
+    _run([*make, "run-command", "KBUILD_RUN_COMMAND="
+          f"+{tree}/scripts/package/install-extmod-build {keep / 'tree'}"], "install-extmod-build")
+    # The script leaves out what a build of modules against vmlinux does not need.
+    shutil.copyfile(build / "Module.symvers", keep / "tree/Module.symvers")
+    # And it makes the build's own tools for the machine the kernel is for; ours runs here.
+    for path in (keep / "tree/scripts").rglob("*"):
+        tool = build / path.relative_to(keep / "tree")
+        if path.is_file() and tool.is_file() and path.read_bytes()[:4] == b"\x7fELF":
+            shutil.copy2(tool, path)
+
+
+def _run(command, what, **options):
+    try:
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, check=False, env=_env(), **options)
+    except FileNotFoundError:
+        raise LabError(f"{command[0]} is missing: run `sh tests/setup.sh test` to install what "
+                       "the debug kernel needs") from None
+    if done.returncode:
+        raise LabError(f"{what} failed:\n{(done.stdout + done.stderr).strip()[-2000:]}")
+    return done.stdout
+
+
+def _run_long(command):
+    """Runs the build with its output in a log, and says how far it is."""
+    _LOG.parent.mkdir(parents=True, exist_ok=True)
+    said = time.monotonic()
+    lines = 0
+    with open(_LOG, "w", encoding="utf-8") as log, \
+         subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_env()) as process:
+        try:
+            for line in process.stdout:
+                log.write(line)
+                lines += 1
+                if time.monotonic() - said > 15:
+                    said = time.monotonic()
+                    note(f"debug kernel: {lines} steps of about {_STEPS}")
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode:
+        said = _LOG.read_text("utf-8").splitlines()
+        errors = [line for line in said if re.search(r"\berror:|\*\*\*", line)][:5]
+        raise LabError("\n".join(["the debug kernel does not build:", *(errors or said[-20:]),
+                                  f"(all of it: {_LOG})"]))
+
+
+def _env():
+    return {key: value for key, value in os.environ.items()
+            if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")} | {
+                "LC_ALL": "C", "KBUILD_BUILD_TIMESTAMP": "1970-01-01", "KBUILD_BUILD_USER": "lab",
+                "KBUILD_BUILD_HOST": "lab"}
