@@ -15,9 +15,12 @@ static const struct test *const basic_lists[] = {
 };
 static const struct test *const topology_lists[] = { topology_tests, NULL };
 
+static const struct test *const race_lists[] = { race_tests, NULL };
+
 static const struct suite suites[] = {
 	{ "basic", basic_lists },
 	{ "topology", topology_lists },
+	{ "race", race_lists },
 };
 
 static jmp_buf failed;
@@ -176,7 +179,7 @@ static int usage(void)
 	      "       nvtest demo              show a machine with 2 GPUs and 4 bridges\n"
 	      "       nvtest bench             measure first touch and copies\n"
 	      "       nvtest kunit             load the driver; its KUnit suites run\n"
-	      "suites: basic, topology\n",
+	      "suites: basic, topology, race\n",
 	      stderr);
 	return 2;
 }

@@ -130,7 +130,7 @@ bool touch_faults(volatile void *at);
 
 extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
 	atsd_tests[], lpar_tests[], life_tests[], trace_tests[], flaw_tests[],
-	topology_tests[], reset_tests[];
+	topology_tests[], reset_tests[], race_tests[];
 
 void demo(void);
 void bench(void);
