@@ -20,12 +20,12 @@
 static DEFINE_MUTEX(sim_memory_lock);	/* of changing what follows */
 static u64 sim_bad_hpa;
 
-/* Bytes from @from, a kernel mapping, up to the bad address; @len when beyond. */
+/* Bytes from @from, a mapping of what is no RAM, up to the bad address; @len when beyond. */
 static unsigned long sim_good_bytes(const void *from, unsigned long len)
 {
 	u64 hpa;
 
-	if (!is_vmalloc_addr(from))
+	if (virt_addr_valid((void *)from))
 		return len;
 	hpa = PFN_PHYS(vmalloc_to_pfn(from)) + offset_in_page(from);
 	if (sim_bad_hpa < hpa || sim_bad_hpa - hpa >= len)

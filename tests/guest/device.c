@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <linux/vfio.h>
@@ -142,6 +143,57 @@ int keep(int fd, const char *what)
 	return fd;
 }
 
+/* Closes what was kept, VMs above all, and leaves the devices open. */
+void kept_close(void)
+{
+	while (nr_kept)
+		close(kept[--nr_kept]);
+}
+
+/* Another process gets the descriptor; what it is called there is its affair. */
+void send_fd(int socket, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .head = {
+		.cmsg_len = CMSG_LEN(sizeof(int)),
+		.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
+	} };
+	struct iovec byte = { .iov_base = "", .iov_len = 1 };
+	struct msghdr message = {
+		.msg_iov = &byte, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+
+	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+	CHECKF(sendmsg(socket, &message, 0) == 1, "sending a descriptor: %s",
+	       strerror(errno));
+}
+
+/* Takes a descriptor from another process; it goes with the test. */
+int receive_fd(int socket)
+{
+	char byte, room[CMSG_SPACE(sizeof(int))];
+	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr message = {
+		.msg_iov = &data, .msg_iovlen = 1,
+		.msg_control = room, .msg_controllen = sizeof(room),
+	};
+	struct cmsghdr *head;
+	int fd = -1;
+
+	CHECKF(recvmsg(socket, &message, MSG_CMSG_CLOEXEC) == 1,
+	       "receiving a descriptor: %s", strerror(errno));
+	head = CMSG_FIRSTHDR(&message);
+	CHECK(head && head->cmsg_type == SCM_RIGHTS);
+	memcpy(&fd, CMSG_DATA(head), sizeof(fd));
+	CHECK(nr_devices < ARRAY_LEN(devices));
+	devices[nr_devices++] = fd;
+	return fd;
+}
+
 void devices_close(void)
 {
 	while (nr_maps)
@@ -149,8 +201,7 @@ void devices_close(void)
 	while (nr_devices)
 		device_close(devices[nr_devices - 1]);
 	/* A VM holds the groups it was given. */
-	while (nr_kept)
-		close(kept[--nr_kept]);
+	kept_close();
 	while (nr_groups) {
 		nr_groups--;
 		ioctl(groups[nr_groups].fd, VFIO_GROUP_UNSET_CONTAINER);

@@ -14,6 +14,7 @@
 #define PCI		"/sys/bus/pci/"
 #define DRIVER		"nvlink2-vfio-pci"
 #define SIM		"nvlink2-sim"
+#define SIM_PNV		"nvlink2-sim-pnv"
 #define TRACING		"/sys/kernel/tracing/"
 #define NVME_CLASS	"0x010802"
 
@@ -196,6 +197,22 @@ void driver_unload(void)
 		unload(DRIVER);
 }
 
+/* Before the driver: it looks for the functions when it is loaded. */
+void pnv_load(void)
+{
+	int err;
+
+	driver_unload();
+	err = try_load(SIM_PNV, "");
+	CHECKF(!err, "loading " SIM_PNV ": %s", strerror(-err));
+}
+
+void pnv_unload(void)
+{
+	driver_unload();
+	unload(SIM_PNV);
+}
+
 /* Loads the simulator with these parameters, unless it runs with them now. */
 void sim_load(const char *fmt, ...)
 {
@@ -248,6 +265,8 @@ void machine_reset(void)
 	if (log_fd >= 0)
 		close(log_fd);
 	log_fd = -1;
+	if (module_loaded(SIM_PNV))
+		pnv_unload();
 }
 
 bool tree_has(const char *bdf, const char *prop)

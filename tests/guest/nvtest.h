@@ -92,6 +92,8 @@ bool module_is_busy(const char *name);
 void driver_insert(void);
 void driver_load(void);
 void driver_unload(void);
+void pnv_load(void);
+void pnv_unload(void);
 void sim_load(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void sim_load_default(const char *extra);
 void sim_unload(void);
@@ -112,6 +114,9 @@ int device_group(const char *bdf);
 int device_container(const char *bdf);
 void device_close(int fd);
 int keep(int fd, const char *what);
+void kept_close(void);
+void send_fd(int socket, int fd);
+int receive_fd(int socket);
 void devices_close(void);
 uint32_t device_num_regions(int fd);
 size_t region_info(int fd, uint32_t index, uint32_t argsz, uint8_t *buf,
@@ -128,9 +133,16 @@ void phys_write(uint64_t hpa, uint64_t value);
 size_t page_size(void);
 bool touch_faults(volatile void *at);
 
+/* test_lpar.c: VMs that nobody runs, and the simulator's record of partitions */
+#define PARTITIONS	"/sys/kernel/debug/nvlink2-sim/partitions"
+void vm_with(const char *bdf);
+void record_is(const char *want);
+unsigned long long bound_lpid(const char *bdf);
+
 extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
 	atsd_tests[], lpar_tests[], life_tests[], trace_tests[], flaw_tests[],
-	topology_tests[], reset_tests[], race_tests[];
+	topology_tests[], reset_tests[], race_tests[],
+	refs_tests[], rw_limits_tests[], partition_tests[];
 
 void demo(void);
 void bench(void);

@@ -14,7 +14,6 @@
 
 #include "nvtest.h"
 
-#define RECORD	"/sys/kernel/debug/nvlink2-sim/partitions"
 #define FAIL	"/sys/module/nvlink2_sim/parameters/"
 
 #ifndef __powerpc__
@@ -49,7 +48,7 @@ static void name_a_table(int vm, int vfio, int group)
 }
 
 /* Makes a VM that owns the slot's group, until the end of the test. */
-static void vm_with(const char *bdf)
+void vm_with(const char *bdf)
 {
 	struct kvm_create_device device = { .type = KVM_DEV_TYPE_VFIO };
 	int group = device_group(bdf);
@@ -70,21 +69,23 @@ static void vm_with(const char *bdf)
 	name_a_table(vm, device.fd, group);
 }
 
-static void record_is(const char *want)
+void record_is(const char *want)
 {
-	char *got = read_text(RECORD);
+	char *got = read_text(PARTITIONS);
 
 	CHECKF(!strcmp(got, want), "the record is\n%s, not\n%s", got, want);
 }
 
-/* The partition's number in the record's first line. */
-static unsigned long long bound_lpid(void)
+/* The partition's number in the record's first line about a function. */
+unsigned long long bound_lpid(const char *bdf)
 {
 	unsigned long long lpid = 0;
-	char *at = strstr(read_text(RECORD), "lpid=");
+	char *line, *at;
 
+	line = strstr(read_text(PARTITIONS), bdf);
+	at = line ? strstr(line, "lpid=") : NULL;
 	CHECKF(at && sscanf(at, "lpid=%llu", &lpid) == 1, "no lpid in '%s'",
-	       read_text(RECORD));
+	       read_text(PARTITIONS));
 	return lpid;
 }
 
@@ -93,7 +94,7 @@ static void prepare(void)
 	sim_load_default(NULL);
 	write_text(FAIL "fail_bind", "0");
 	write_text(FAIL "fail_unbind", "0");
-	write_text(RECORD, "\n");
+	write_text(PARTITIONS, "\n");
 }
 
 static void bound_at_open_and_unbound_at_close(void)
@@ -107,7 +108,7 @@ static void bound_at_open_and_unbound_at_close(void)
 	gpu = slots[0].bdf[0];
 	vm_with(gpu);
 	fd = device_open(gpu);
-	lpid = bound_lpid();
+	lpid = bound_lpid(gpu);
 	CHECKF(lpid, "bound to partition 0, which is the host's");
 	/* 4010: MSR_PR | MSR_DR, as the driver of 2018 had it. */
 	snprintf(want, sizeof(want), "bind %s lpid=%llu msr=4010 -> 0\n", gpu,
@@ -145,7 +146,7 @@ static void failed_bind_fails_the_open(void)
 	log_mark();
 	CHECK_ERR(device_try_open(gpu), EIO);
 	CHECK(log_has("nvlink2-vfio-pci", "binding to partition", "-5"));
-	lpid = bound_lpid();
+	lpid = bound_lpid(gpu);
 	snprintf(want, sizeof(want), "bind %s lpid=%llu msr=4010 -> -5\n", gpu,
 		 lpid);
 	record_is(want);

@@ -23,7 +23,7 @@
 
 #include "nvtest.h"
 
-#define TOUCHERS	3
+#define TOUCHERS	2
 #define ROUNDS		10000
 #define REAL_RESETS	40
 #define STUCK_SECONDS	60
@@ -115,7 +115,7 @@ static void *toucher(void *ram)
 
 static void *copier(void *unused)
 {
-	static char buf[65536 + 128];
+	static char buf[8192 + 128];
 	uint64_t offset = region_offset(device);
 	unsigned long before;
 	ssize_t len;
@@ -242,17 +242,15 @@ static void end_race(unsigned long rounds)
 static void prepare_and_done(void)
 {
 	const char *gpu = slots[0].bdf[0];
-	unsigned int i, k;
+	unsigned int i;
 
 	for (i = 0; i < ROUNDS; i++) {
 		sim_hook("prepare", gpu);
 		count(&race->epoch);
-		for (k = 0; k < 2; k++)
-			sched_yield();
+		sched_yield();
 		count(&race->epoch);
 		sim_hook("done", gpu);
-		for (k = 0; k < 2; k++)
-			sched_yield();
+		sched_yield();
 		count(&race->rounds);
 	}
 }
