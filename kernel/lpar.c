@@ -23,6 +23,7 @@
 /* Accesses of user space programs of the guest, with translation on. */
 #define NVLINK2_MSR	(MSR_DR | MSR_PR)
 
+#ifdef CONFIG_KVM_BOOK3S_HV_POSSIBLE
 /* Only kvm_hv runs a guest in a partition of its own. */
 static bool nvlink2_kvm_is_hv(struct kvm *kvm)
 {
@@ -35,6 +36,22 @@ static bool nvlink2_kvm_is_hv(struct kvm *kvm)
 	symbol_put(kvmppc_hv_ops);
 	return hv;
 }
+
+static u64 nvlink2_kvm_lpid(struct kvm *kvm)
+{
+	return kvm->arch.lpid;
+}
+#else
+static bool nvlink2_kvm_is_hv(struct kvm *kvm)
+{
+	return false;
+}
+
+static u64 nvlink2_kvm_lpid(struct kvm *kvm)
+{
+	return 0;
+}
+#endif
 
 /**
  * nvlink2_lpid_of() - the partition a VM runs in
@@ -56,7 +73,7 @@ int nvlink2_lpid_of(struct pci_dev *pdev, struct kvm *kvm, u64 *lpid)
 		pci_err(pdev, "the VM is not run by kvm_hv, it has no partition\n");
 		return -EINVAL;
 	}
-	*lpid = kvm->arch.lpid;
+	*lpid = nvlink2_kvm_lpid(kvm);
 	/* Partition 0 is the host. */
 	if (!*lpid) {
 		pci_err(pdev, "the VM's partition id is 0, which is the host's\n");

@@ -48,8 +48,17 @@ struct nvlink2_bridge {
 	u32 link_speed;
 };
 
+/**
+ * struct nvlink2_topology - what a PCI function is, and its numbers
+ * @role: GPU, bridge or neither
+ * @told: a bridge's want of ATSD registers was reported; once is enough for a
+ *	  device, however often it is opened
+ * @gpu: the numbers of a GPU
+ * @bridge: the numbers of a bridge
+ */
 struct nvlink2_topology {
 	enum nvlink2_role role;
+	bool told;
 	union {
 		struct nvlink2_gpu gpu;
 		struct nvlink2_bridge bridge;

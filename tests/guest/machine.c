@@ -302,6 +302,25 @@ bool log_has(const char *a, const char *b, const char *c)
 	return false;
 }
 
+/* Lines with @tag since the mark, and how many of them have @a and @b too. */
+unsigned int log_count(const char *tag, const char *a, const char *b,
+		       unsigned int *matches)
+{
+	unsigned int lines = 0;
+	char line[4096];
+	ssize_t len;
+
+	*matches = 0;
+	while ((len = read(log_fd, line, sizeof(line) - 1)) > 0) {
+		line[len] = 0;
+		if (!strstr(line, tag))
+			continue;
+		lines++;
+		*matches += strstr(line, a) && strstr(line, b);
+	}
+	return lines;
+}
+
 void trace_start(void)
 {
 	int fd;

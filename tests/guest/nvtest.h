@@ -104,6 +104,8 @@ char *read_text(const char *path);
 void write_text(const char *path, const char *text);
 void log_mark(void);
 bool log_has(const char *a, const char *b, const char *c);
+unsigned int log_count(const char *tag, const char *a, const char *b,
+		       unsigned int *matches);
 void trace_start(void);
 char *trace_stop(void);
 

@@ -160,6 +160,28 @@ static void empty_region_cannot_be_touched(void)
 	CHECK_ERR(region_write(fd, &value, 8, 0), EINVAL);
 }
 
+/* A link that has to share says so, once for each device. */
+static void sharing_is_told_once(void)
+{
+	unsigned int lines, matches, i;
+
+	driver_unload();
+	sim_load_default("atsd_count=1");
+	log_mark();
+	for (i = 0; i < 3; i++)
+		device_close(device_open(slots[0].bdf[2]));
+	lines = log_count("shares the first", slots[0].bdf[2],
+			  "ibm,mmio-atsd", &matches);
+	CHECK_EQ(lines, 1);
+	CHECK_EQ(matches, 1);
+	device_close(device_open(slots[0].bdf[3]));
+	CHECK_EQ(log_count("shares the first", slots[0].bdf[3], "link 2",
+			   &matches), 1);
+	/* The first link has its own. */
+	device_close(device_open(slots[0].bdf[1]));
+	CHECK_EQ(log_count("shares the first", "", "", &matches), 0);
+}
+
 const struct test atsd_tests[] = {
 	{ "atsd_mmap_is_read_back_through_pread",
 	  mmap_is_read_back_through_pread },
@@ -174,5 +196,6 @@ const struct test atsd_tests[] = {
 	  faulting_write_leaves_the_register },
 	{ "atsd_empty_region_cannot_be_touched_D1",
 	  empty_region_cannot_be_touched },
+	{ "atsd_sharing_is_told_once_D25", sharing_is_told_once },
 	{ NULL, NULL }
 };
