@@ -13,8 +13,8 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help generate check-generated demo test test-guest lint abi-check bench modules fetch \
-	shell clean distclean
+.PHONY: help generate check-generated demo test test-guest attack lint abi-check bench modules \
+	fetch shell clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -30,6 +30,10 @@ test: ## every test, those in the emulated machine included; ends with `N passed
 test-guest: ## only the tests in the emulated machine
 	@$(setup) test
 	@$(PYTHON) -m pytest tests/test_guest.py $(ARGS)
+
+attack: ## be a hostile owner of a GPU: SECONDS=600 SEED=1 make the run longer, and repeat one
+	@$(setup) test
+	@$(lab) attack $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 generate: ## write everything below generated/ and uapi/ from the spec
 	@$(setup) codegen

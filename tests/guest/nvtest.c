@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "attack.h"
 #include "nvtest.h"
 
 static const struct test *const basic_lists[] = {
@@ -180,6 +181,7 @@ static int usage(void)
 	      "       nvtest demo              show a machine with 2 GPUs and 4 bridges\n"
 	      "       nvtest bench             measure first touch and copies\n"
 	      "       nvtest kunit             load the driver; its KUnit suites run\n"
+	      "       nvtest attack [SECONDS [SEED]]   be a hostile owner of a GPU\n"
 	      "suites: basic, topology, race\n",
 	      stderr);
 	return 2;
@@ -192,6 +194,9 @@ int main(int argc, char **argv)
 	size_t i;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 1 && !strcmp(argv[1], "attack"))
+		return attack_arguments(argc - 2, argv + 2) ? show(attack) :
+							      usage();
 	if (argc < (list ? 3 : 2) || (list && argc > 3))
 		return usage();
 	if (!list && !strcmp(name, "demo"))

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from . import build, flavours, interactive, judge, lint, machine, mutants, qemu, suites
+from . import attack, build, flavours, interactive, judge, lint, machine, mutants, qemu, suites
 from .errors import Findings, LabError
 from .paths import BUILD, ROOT, cache
 from .progress import note
@@ -31,6 +31,13 @@ exit status: 0 all well, 1 something was found wrong, 2 wrong usage or the lab c
 """
 
 
+def _positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
 def _parser():
     parser = argparse.ArgumentParser(
         prog="python3 -m tests.lab", epilog=EXAMPLES,
@@ -42,7 +49,6 @@ def _parser():
     def flavoured(name, text, count="*"):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("flavours", nargs=count, metavar="FLAVOUR",
-                             choices=[[], *known],
                              help=f"of {', '.join(known)} (default: the stock ones)")
         return command
 
@@ -72,6 +78,13 @@ def _parser():
 
     mutant = commands.add_parser("mutants", help="take each fix out of the driver; its test must fail")
     mutant.add_argument("defects", nargs="*", metavar="DEFECT", help="D1, N1, ... (default: all)")
+
+    hostile = commands.add_parser("attack", help="be a hostile owner of a GPU, and judge what came "
+                                                 "of it")
+    hostile.add_argument("--flavour", default=attack.FLAVOUR, choices=known)
+    hostile.add_argument("--seconds", type=_positive, default=attack.SECONDS)
+    hostile.add_argument("--seed", type=lambda text: int(text, 0), metavar="N",
+                         help="of the random numbers (default: another one each time, shown)")
 
     commands.add_parser("demo", help="show a machine with 2 GPUs and 4 bridges")
     commands.add_parser("bench", help="run the measurements in the machine")
@@ -174,6 +187,15 @@ def _mutants(args):
     return 1 if mutants.report(chosen, {} if args.defects else unproved)[1] else 0
 
 
+def _attack(args):
+    outcome = suites.run_attack(args.flavour, args.seconds, args.seed,
+                                lambda text: print(text, flush=True))
+    failed = [case for case in suites.verdict(outcome, args.flavour, attack.SUITE) if not case.ok]
+    for case in failed:
+        print(f"FAILED {args.flavour} attack: {case.name}\n{case.detail}\n")
+    return 1 if failed else 0
+
+
 def _show(what, timeout):
     flavour = next(iter(flavours.FLAVOURS))
     _, failed = suites.run_program(flavour, what, timeout, lambda text: print(text, flush=True))
@@ -217,7 +239,7 @@ def main(arguments=None):
     # Ended by a signal, the lab still ends its own emulator.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     commands = {"fetch": _fetch, "build": _build, "boot": _boot, "test": _test, "mutants": _mutants,
-                "demo": _demo, "bench": _bench, "lint": _lint, "clean": _clean}
+                "attack": _attack, "demo": _demo, "bench": _bench, "lint": _lint, "clean": _clean}
     try:
         return commands[args.command](args)
     except Findings as error:

@@ -4,7 +4,10 @@ The debug kernel: built once from Debian's source with debug.config, then kept c
 
 What is kept is what the stock packages give for the other flavours: vmlinux, the modules the
 tests need, and a tree to build our modules against. Its key is the source's version, the
-configuration and the compiler; a part of it that changes makes a new kernel.
+configuration, the patches and the compiler; a part of it that changes makes a new kernel.
+
+The patches are those of kernel/patches: faults of the kernel that would stop every run in the
+debug kernel at the same place, before anything of ours.
 """
 
 import hashlib
@@ -18,11 +21,12 @@ from pathlib import Path
 
 from . import source
 from .errors import LabError
-from .paths import BUILD, cache, locked, write_atomic
+from .paths import BUILD, ROOT, cache, locked, write_atomic
 from .progress import note
 from .unpack import make_once, remove_tree
 
 SERIES = "6.12"
+PATCHES = sorted((ROOT / "kernel/patches" / SERIES).glob("*.patch"))
 FRAGMENT = Path(__file__).with_name("debug.config")
 CROSS = "powerpc64le-linux-gnu-"
 # The compiler of the stock kernels of the series.
@@ -32,7 +36,7 @@ _MODULES = ("arch/powerpc/kvm/kvm.ko", "arch/powerpc/kvm/kvm-hv.ko")
 _RECIPE = 1
 _LOG = BUILD / "logs/debug-kernel.log"
 # Lines `make` prints for all of it; only for telling how far it is.
-_STEPS = 2300
+_STEPS = 1650
 
 
 def kernel(apt, refresh=False):
@@ -63,7 +67,8 @@ def kernel(apt, refresh=False):
 
 def _key(version):
     compiler = _run([COMPILER, "--version"], COMPILER).splitlines()[0]
-    recipe = f"{_RECIPE}\0{_MODULES}\0{version}\0{compiler}\0".encode() + FRAGMENT.read_bytes()
+    recipe = f"{_RECIPE}\0{_MODULES}\0{version}\0{compiler}\0".encode()
+    recipe += b"".join(path.read_bytes() for path in [FRAGMENT, *PATCHES])
     digest = hashlib.sha256(recipe).hexdigest()
     return f"{SERIES}-{re.sub('[^A-Za-z0-9.]', '_', version)}-{digest[:12]}"
 
@@ -75,6 +80,7 @@ def _make(tree, archive):
     for folder in (build, keep):
         remove_tree(folder)
         folder.mkdir()
+    tree = _patched(tree, archive.parent / "source")
     make = ["make", "-C", tree, f"O={build}", "ARCH=powerpc", f"CROSS_COMPILE={CROSS}",
             f"CC={COMPILER}", f"-j{os.cpu_count() or 1}"]
     note(f"building the debug kernel {SERIES} (once; 5 to 10 minutes on 2 cores)")
@@ -85,8 +91,19 @@ def _make(tree, archive):
     draft = archive.with_suffix(".draft")
     _run(["tar", "-cf", draft, "-C", keep, "--use-compress-program=xz -1 -T0", "."], "tar")
     draft.replace(archive)
-    for folder in (build, keep):
+    for folder in (build, keep, tree):
         remove_tree(folder)
+
+
+def _patched(tree, copy):
+    """A copy of the source with the patches. Its files are links, which patch replaces."""
+    remove_tree(copy)
+    _run(["cp", "-al", tree, copy], "cp")
+    for path in PATCHES:
+        note(f"applying {path.name}")
+        _run(["patch", "-p1", "-d", copy, "--fuzz=0", "--no-backup-if-mismatch", "-i", path],
+             f"patch {path.name}")
+    return copy
 
 
 def _configure(make, tree, build):

@@ -5,14 +5,14 @@ import re
 import subprocess
 import threading
 
-from . import build, flavours, judge, kunit, machine
+from . import attack, build, flavours, judge, kunit, machine
 from .errors import Findings
 from .paths import BUILD
 from .progress import note
 
 # What runs on each stock kernel, and what in the debug kernel.
 SUITES = ("basic", "topology")
-DEBUG_SUITES = (kunit.SUITE, "basic", "race")
+DEBUG_SUITES = (kunit.SUITE, "basic", "race", attack.SUITE)
 ALL_SUITES = tuple(dict.fromkeys((*SUITES, *DEBUG_SUITES)))
 TIMEOUT = 240
 DEBUG_TIMEOUT = 600
@@ -28,6 +28,8 @@ def names(suite):
     """The names of a suite's tests, as the program itself lists them."""
     if suite == kunit.SUITE:
         return kunit.names()
+    if suite == attack.SUITE:
+        return [attack.CASE]
     program = build.nvtest(cross=False)
     listed = subprocess.run([str(program), "--list", suite], capture_output=True, text=True,
                             check=False)
@@ -53,6 +55,8 @@ def log_path(flavour, what):
 
 def run_suite(flavour, suite):
     """Boots a flavour with a suite and returns the Outcome; tells every result as it comes."""
+    if suite == attack.SUITE:
+        return run_attack(flavour, attack.SECONDS)
     files = payload(flavour, with_kunit=suite == kunit.SUITE)
     title = f"{flavour} {suite}"
     note(f"{title}: starting the machine")
@@ -64,6 +68,22 @@ def run_suite(flavour, suite):
                            on_line=_Teller(title), log=log_path(flavour, suite))
     note(f"{title}: stopped after {outcome.seconds:.1f} s ({outcome.reason})")
     return outcome
+
+
+def run_attack(flavour, seconds, seed=None, on_text=note):
+    """Boots a flavour with the attack and returns the Outcome. The seed is shown."""
+    command, timeout = attack.command(seconds, seed)
+    note(f"{flavour} attack: {seconds} s, seed {command[-1]}")
+    files = payload(flavour)
+    if flavours.flavour(flavour) == flavours.DEBUG:
+        files.append(("lab/health", b""))
+
+    def show(line):
+        for text in judge.split([line])[0]:
+            on_text(text)
+
+    return machine.boot(flavour, command, files, timeout, on_line=show, extra=attack.EMULATOR,
+                        log=log_path(flavour, attack.SUITE))
 
 
 def run_program(flavour, what, timeout, on_text=None):
@@ -94,8 +114,12 @@ class _Teller:
 
 def verdict(outcome, flavour, suite):
     """Every case of a finished run."""
-    tests = (kunit.judge_tests(outcome) if suite == kunit.SUITE
-             else judge.judge_tests(outcome, names(suite)))
+    if suite == kunit.SUITE:
+        tests = kunit.judge_tests(outcome)
+    elif suite == attack.SUITE:
+        tests = [attack.judge_attack(outcome)]
+    else:
+        tests = judge.judge_tests(outcome, names(suite))
     return [*tests, *judge.judge_machine(outcome, flavours.flavour(flavour) == flavours.DEBUG)]
 
 

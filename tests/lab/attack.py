@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The attack: a hostile owner of a GPU, for as long as one likes. See docs/lab.md."""
+
+import re
+import secrets
+
+from . import judge
+
+SUITE = "attack"
+FLAVOUR = "6.12-debug"
+SECONDS = 60
+# Booting, and comparing memory between the rounds, on a machine that is busy.
+_EXTRA_TIME = 180
+# Races between processors are the point, so time is real.
+EMULATOR = ("-smp", "2")
+
+_ABSENT = re.compile(r"# (.*?) +\d+ done +\d+ refused  absent")
+_SURVIVED = "# attack: nothing found"
+CASE = "attack"
+
+
+def command(seconds, seed):
+    """What runs in the machine, and how long it may take."""
+    if seed is None:
+        seed = secrets.randbits(32) or 1
+    return ["/bin/nvtest", "attack", str(seconds), hex(seed)], 2 * seconds + _EXTRA_TIME
+
+
+def judge_attack(outcome):
+    """The program has said that it found nothing, and did all that the kernel can do."""
+    printed = judge.split(outcome.console)[0]
+    absent = {match[1] for match in map(_ABSENT.fullmatch, printed) if match}
+    if absent:
+        return judge.Case(CASE, False, f"the kernel cannot do: {', '.join(sorted(absent))}")
+    if _SURVIVED not in printed:
+        return judge.Case(CASE, False, "\n".join(["the attack found something:", *printed]))
+    return judge.Case(CASE, True, "")
