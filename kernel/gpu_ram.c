@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * GPU RAM as user space maps it: mmap, faults, the registration that lets the
- * IOMMU code know the memory, and the gate that keeps everybody out while the
- * GPU is in reset.
+ * GPU RAM as user space maps it: mmap, faults, and the gate that keeps everybody
+ * out while the GPU is in reset.
  *
  * mmap inserts no page. Pages go in at fault time, because a present page may
  * be prefetched (see gpu_ram_rw.c), and because remap_pfn_range() at mmap time
@@ -10,11 +9,11 @@
  */
 
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/pci.h>
 #include <linux/refcount.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
-#include <asm/mmu_context.h>
 
 #include "compat.h"
 #include "nvlink2.h"
@@ -24,49 +23,21 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
+static bool strict_align;
+module_param(strict_align, bool, 0644);
+MODULE_PARM_DESC(strict_align, "refuse mappings of GPU RAM whose address is less aligned than DMA pages of up to 1 GiB may need (default false, as QEMU needs it)");
+
 /**
  * struct nvlink2_mapping - one mmap of GPU RAM, however often it was split
  * @dev: the GPU; lives longer, every vma holds its file
- * @mm: address space of the mapping, as a reference on the struct only
- * @mem: registration of the whole range that was mapped
- * @ua: user address of that range
- * @len: its length in bytes
+ * @reg: registration of the whole range that was mapped
  * @vmas: vmas that are left of it
- * @put: @mem was given back, and is somebody else's now
- * @node: on the device's stale list, when no vma is left but @mem is still
- *	  there
  */
 struct nvlink2_mapping {
 	struct nvlink2_device *dev;
-	struct mm_struct *mm;
-	struct mm_iommu_table_group_mem_t *mem;
-	unsigned long ua;
-	unsigned long len;
+	struct nvlink2_registration *reg;
 	refcount_t vmas;
-	bool put;
-	struct list_head node;
 };
-
-/*
- * Gives the registration back, if that is possible, and tells whether it is
- * gone. It stays when translations of a container still point into it, or when
- * user space has registered the same range once more.
- */
-static bool nvlink2_mapping_gone(struct nvlink2_mapping *map)
-{
-	if (!map->put) {
-		if (mm_iommu_put(map->mm, map->mem))
-			return false;
-		map->put = true;
-	}
-	return mm_iommu_lookup(map->mm, map->ua, map->len) != map->mem;
-}
-
-static void nvlink2_mapping_free(struct nvlink2_mapping *map)
-{
-	mmdrop(map->mm);
-	kfree(map);
-}
 
 static void nvlink2_vma_open(struct vm_area_struct *vma)
 {
@@ -78,19 +49,11 @@ static void nvlink2_vma_open(struct vm_area_struct *vma)
 static void nvlink2_vma_close(struct vm_area_struct *vma)
 {
 	struct nvlink2_mapping *map = vma->vm_private_data;
-	struct nvlink2_device *dev = map->dev;
 
 	if (!refcount_dec_and_test(&map->vmas))
 		return;
-
-	mutex_lock(&dev->mappings_lock);
-	if (nvlink2_mapping_gone(map)) {
-		mutex_unlock(&dev->mappings_lock);
-		nvlink2_mapping_free(map);
-		return;
-	}
-	list_add_tail(&map->node, &dev->stale);
-	mutex_unlock(&dev->mappings_lock);
+	nvlink2_registration_drop(map->reg);
+	kfree(map);
 }
 
 /*
@@ -130,6 +93,19 @@ static const struct vm_operations_struct nvlink2_gpu_ram_vm_ops = {
 	.fault = nvlink2_gpu_ram_fault,
 };
 
+/* See nvlink2_range_align(): what is less aligned may stop the host. */
+static bool nvlink2_aligned(struct pci_dev *pdev, phys_addr_t hpa,
+			    struct vm_area_struct *vma)
+{
+	u64 align = nvlink2_range_align(hpa, vma->vm_end - vma->vm_start);
+
+	if (IS_ALIGNED(vma->vm_start, align))
+		return true;
+	dev_warn_ratelimited(&pdev->dev, "mmap of GPU RAM at %lx refused: strict_align wants a multiple of %#llx here\n",
+			     vma->vm_start, align);
+	return false;
+}
+
 static int nvlink2_gpu_ram_mmap(struct vfio_pci_core_device *core,
 				struct vfio_pci_region *region,
 				struct vm_area_struct *vma)
@@ -144,30 +120,25 @@ static int nvlink2_gpu_ram_mmap(struct vfio_pci_core_device *core,
 	if (!nvlink2_range_ok(pos, len, dev->topo.gpu.size))
 		return -EINVAL;
 
+	hpa = dev->topo.gpu.hpa + pos;
+	if (strict_align && !nvlink2_aligned(core->pdev, hpa, vma))
+		return -EINVAL;
+
 	map = kzalloc(sizeof(*map), GFP_KERNEL_ACCOUNT);
 	if (!map)
 		return -ENOMEM;
 
-	hpa = dev->topo.gpu.hpa + pos;
-	map->dev = dev;
-	map->mm = vma->vm_mm;
-	map->ua = vma->vm_start;
-	map->len = len;
-	refcount_set(&map->vmas, 1);
-
-	/*
-	 * Exactly the range that is mapped: QEMU registers the same one for
-	 * DMA, and gets it only when address and length are equal.
-	 */
-	ret = mm_iommu_newdev(map->mm, map->ua, len >> PAGE_SHIFT, hpa,
-			      &map->mem);
+	map->reg = nvlink2_registration_make(vma->vm_mm, vma->vm_start, len,
+					     hpa);
+	ret = PTR_ERR_OR_ZERO(map->reg);
 	trace_vfio_pci_nvgpu_mmap(core->pdev, hpa, vma->vm_start, len, ret);
 	if (ret) {
 		kfree(map);
 		return ret;
 	}
 
-	mmgrab(map->mm);
+	map->dev = dev;
+	refcount_set(&map->vmas, 1);
 	nvlink2_region_prepare_vma(NVLINK2_REGION_GPU_RAM, vma);
 	vma->vm_private_data = map;
 	vma->vm_ops = &nvlink2_gpu_ram_vm_ops;
@@ -297,40 +268,24 @@ void nvlink2_gpu_ram_thaw(struct nvlink2_device *dev)
 	up_write(&dev->gate);
 }
 
-/* Forgets registrations that have gone; false when one is still there. */
-static bool nvlink2_gpu_ram_sweep(struct nvlink2_device *dev)
-{
-	struct nvlink2_mapping *map, *next;
-	bool clean;
-
-	mutex_lock(&dev->mappings_lock);
-	list_for_each_entry_safe(map, next, &dev->stale, node) {
-		if (!nvlink2_mapping_gone(map))
-			continue;
-		list_del(&map->node);
-		nvlink2_mapping_free(map);
-	}
-	clean = list_empty(&dev->stale);
-	mutex_unlock(&dev->mappings_lock);
-	return clean;
-}
-
 /**
  * nvlink2_gpu_ram_ready() - may the GPU be opened?
- * @dev: the device
- *
- * A process that still has the RAM registered could have it translated for
- * DMA, behind the back of the next owner.
+ * @dev: the GPU; its topology has been read
  *
  * Context: process context, from open_device.
- * Return: 0, or -EBUSY while an earlier owner's registration remains.
+ * Return: 0, or -EBUSY while an earlier owner's registration remains, which is
+ * reported once.
  */
 int nvlink2_gpu_ram_ready(struct nvlink2_device *dev)
 {
-	if (nvlink2_gpu_ram_sweep(dev))
+	if (!nvlink2_quarantined(dev->topo.gpu.hpa, dev->topo.gpu.size)) {
+		dev->quarantined = false;
 		return 0;
-	pci_warn_once(dev->core.pdev,
-		      "GPU RAM is still registered for DMA by an earlier owner; the GPU cannot be opened until that process unregisters it or exits\n");
+	}
+	if (!dev->quarantined)
+		pci_warn(dev->core.pdev,
+			 "GPU RAM is still registered for DMA by an earlier owner; the GPU cannot be opened until that process unregisters it or exits\n");
+	dev->quarantined = true;
 	return -EBUSY;
 }
 
@@ -341,32 +296,4 @@ int nvlink2_gpu_ram_ready(struct nvlink2_device *dev)
 void nvlink2_gpu_ram_init(struct nvlink2_device *dev)
 {
 	init_rwsem(&dev->gate);
-	mutex_init(&dev->mappings_lock);
-	INIT_LIST_HEAD(&dev->stale);
-}
-
-/**
- * nvlink2_gpu_ram_fini() - the device goes
- * @dev: the device, which nobody has open
- *
- * A registration that is still in use cannot be taken back; its address space
- * is then kept for good, which costs memory but frees nothing under a user.
- *
- * Context: process context.
- */
-void nvlink2_gpu_ram_fini(struct nvlink2_device *dev)
-{
-	struct nvlink2_mapping *map, *next;
-
-	if (nvlink2_gpu_ram_sweep(dev))
-		return;
-
-	pci_warn(dev->core.pdev, "GPU RAM is still registered for DMA\n");
-	list_for_each_entry_safe(map, next, &dev->stale, node) {
-		list_del(&map->node);
-		if (map->put)
-			nvlink2_mapping_free(map);
-		else
-			kfree(map);
-	}
 }

@@ -5,6 +5,7 @@
  */
 
 #include <kunit/test.h>
+#include <linux/sizes.h>
 
 #include "nvlink2.h"
 
@@ -90,8 +91,10 @@ static void test_quarantine_is_empty_at_first(struct kunit *test)
 {
 	struct nvlink2_device *dev = device(test);
 
+	dev->topo.gpu.hpa = SZ_2G;
+	dev->topo.gpu.size = SZ_64M;
 	KUNIT_EXPECT_EQ(test, nvlink2_gpu_ram_ready(dev), 0);
-	nvlink2_gpu_ram_fini(dev);
+	KUNIT_EXPECT_FALSE(test, nvlink2_quarantined(0, U64_MAX));
 }
 
 static struct kunit_case nvlink2_gpu_ram_cases[] = {

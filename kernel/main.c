@@ -30,13 +30,15 @@ static int nvlink2_open_device(struct vfio_device *vdev)
 	struct nvlink2_device *dev = nvlink2_from_vdev(vdev);
 	int err;
 
-	err = nvlink2_gpu_ram_ready(dev);
-	if (err)
-		return err;
-
 	err = nvlink2_topology_read(dev->core.pdev, &dev->topo);
 	if (err)
 		return err;
+
+	if (dev->topo.role == NVLINK2_ROLE_GPU) {
+		err = nvlink2_gpu_ram_ready(dev);
+		if (err)
+			return err;
+	}
 
 	err = vfio_pci_core_enable(&dev->core);
 	if (err)
@@ -76,16 +78,10 @@ static int nvlink2_init_dev(struct vfio_device *vdev)
 	return vfio_pci_core_init_dev(vdev);
 }
 
-static void nvlink2_release_dev(struct vfio_device *vdev)
-{
-	nvlink2_gpu_ram_fini(nvlink2_from_vdev(vdev));
-	vfio_pci_core_release_dev(vdev);
-}
-
 static const struct vfio_device_ops nvlink2_ops = {
 	.name		= "nvlink2-vfio-pci",
 	.init		= nvlink2_init_dev,
-	.release	= nvlink2_release_dev,
+	.release	= vfio_pci_core_release_dev,
 	.open_device	= nvlink2_open_device,
 	.close_device	= nvlink2_close_device,
 	.ioctl		= vfio_pci_core_ioctl,
@@ -191,6 +187,7 @@ static void __exit nvlink2_exit(void)
 {
 	pci_unregister_driver(&nvlink2_driver);
 	nvlink2_platform_exit();
+	nvlink2_quarantine_exit();
 }
 module_exit(nvlink2_exit);
 

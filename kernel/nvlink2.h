@@ -9,7 +9,7 @@
  *	mmap_lock		(mm: mmap, munmap, fault)
  *	core.memory_lock	(vfio-pci: held for write by its resets)
  *	gate			(ours: fault and copy for read, reset for write)
- *	mappings_lock		(ours; nothing that faults is called under it)
+ *	quarantine lock		(ours; nothing that faults is called under it)
  *
  * Nothing that can fault on user memory runs with gate held: a fault takes
  * mmap_lock first, and may well be one on this very GPU RAM.
@@ -17,14 +17,13 @@
 #ifndef NVLINK2_H
 #define NVLINK2_H
 
-#include <linux/list.h>
-#include <linux/mutex.h>
 #include <linux/rwsem.h>
 #include <linux/vfio_pci_core.h>
 
 #include "topology.h"
 
 struct nvlink2_platform_ops;
+struct nvlink2_registration;
 
 /**
  * struct nvlink2_lpar - the partition a GPU is bound to
@@ -46,8 +45,7 @@ struct nvlink2_lpar {
  *	  write to change @resets or @frozen
  * @resets: resets in progress; no GPU RAM access while not 0
  * @frozen: an error was reported and recovery is not over
- * @mappings_lock: protects @stale
- * @stale: registrations of GPU RAM that outlived their mapping
+ * @quarantined: the user was told that the RAM is still registered for DMA
  * @atsd: kernel mapping of a bridge's ATSD registers, NULL when there are none
  */
 struct nvlink2_device {
@@ -57,8 +55,7 @@ struct nvlink2_device {
 	struct rw_semaphore gate;
 	unsigned int resets;
 	bool frozen;
-	struct mutex mappings_lock;	/* of @stale */
-	struct list_head stale;
+	bool quarantined;
 	void __iomem *atsd;
 };
 
@@ -81,7 +78,6 @@ static inline u64 nvlink2_pgoff_to_pos(pgoff_t pgoff)
 
 /* gpu_ram.c */
 void nvlink2_gpu_ram_init(struct nvlink2_device *dev);
-void nvlink2_gpu_ram_fini(struct nvlink2_device *dev);
 int nvlink2_gpu_ram_ready(struct nvlink2_device *dev);
 int nvlink2_gpu_ram_register(struct nvlink2_device *dev);
 void nvlink2_gpu_ram_block(struct nvlink2_device *dev);
@@ -89,6 +85,14 @@ void nvlink2_gpu_ram_unblock(struct nvlink2_device *dev);
 void nvlink2_gpu_ram_freeze(struct nvlink2_device *dev);
 void nvlink2_gpu_ram_thaw(struct nvlink2_device *dev);
 bool nvlink2_gpu_ram_blocked(struct nvlink2_device *dev);
+
+/* registration.c */
+struct nvlink2_registration *
+nvlink2_registration_make(struct mm_struct *mm, unsigned long ua,
+			  unsigned long len, phys_addr_t hpa);
+void nvlink2_registration_drop(struct nvlink2_registration *reg);
+bool nvlink2_quarantined(phys_addr_t hpa, u64 size);
+void nvlink2_quarantine_exit(void);
 
 /* gpu_ram_rw.c */
 ssize_t nvlink2_gpu_ram_rw(struct vfio_pci_core_device *core, char __user *buf,

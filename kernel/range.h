@@ -62,6 +62,40 @@ static inline u64 nvlink2_range_piece(u64 pos, u64 len, u64 step)
 }
 
 /**
+ * nvlink2_range_meet() - do two ranges have a byte in common?
+ * @a: first byte of the one
+ * @a_len: its length, not reaching behind the end of the address space
+ * @b: first byte of the other
+ * @b_len: its length, likewise
+ *
+ * Context: any.
+ */
+static inline bool nvlink2_range_meet(u64 a, u64 a_len, u64 b, u64 b_len)
+{
+	return a < b ? b - a < a_len && b_len : a - b < b_len && a_len;
+}
+
+/**
+ * nvlink2_range_align() - the alignment by which a mapping has to start
+ * @hpa: host physical address of what is mapped
+ * @len: its length in bytes
+ *
+ * mm_iommu_do_alloc() (arch/powerpc/mm/book3s64/iommu_api.c) lets memory of a
+ * device be translated by pages as large as address and length are multiples
+ * of, and takes for granted that the user address is one too. TCE pages have up
+ * to 1 GiB.
+ *
+ * Context: any.
+ * Return: the alignment in bytes, a power of two.
+ */
+static inline u64 nvlink2_range_align(u64 hpa, u64 len)
+{
+	u64 bits = hpa | len | (1ULL << 30);
+
+	return bits & -bits;
+}
+
+/**
  * nvlink2_tgt_compress() - the compressed address of GPU RAM ("tgt")
  * @hpa: host physical address
  *

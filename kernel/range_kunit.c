@@ -174,6 +174,33 @@ static void test_range_pieces_tile(struct kunit *test)
 				tile(test, places[i], lengths[k], steps[s]);
 }
 
+static void test_range_meet(struct kunit *test)
+{
+	u64 a, b, a_len, b_len;
+
+	for (a = 0; a < 8; a++)
+		for (a_len = 0; a_len < 6; a_len++)
+			for (b = 0; b < 8; b++)
+				for (b_len = 0; b_len < 6; b_len++)
+					KUNIT_ASSERT_EQ(test,
+						nvlink2_range_meet(a, a_len, b,
+								   b_len),
+						a_len && b_len &&
+						a + a_len > b && b + b_len > a);
+	KUNIT_EXPECT_TRUE(test, nvlink2_range_meet(0, U64_MAX, SZ_2G, SZ_64M));
+	KUNIT_EXPECT_TRUE(test, nvlink2_range_meet(U64_MAX, 1, 1, U64_MAX));
+}
+
+static void test_range_align_D3(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, nvlink2_range_align(SZ_2G, SZ_64M), SZ_64M);
+	KUNIT_EXPECT_EQ(test, nvlink2_range_align(SZ_2G, 2 * SZ_64G), SZ_1G);
+	KUNIT_EXPECT_EQ(test, nvlink2_range_align(SZ_2G + SZ_64K, SZ_64M),
+			SZ_64K);
+	KUNIT_EXPECT_EQ(test, nvlink2_range_align(SZ_2G, SZ_4K), SZ_4K);
+	KUNIT_EXPECT_EQ(test, nvlink2_range_align(SZ_2M, SZ_2M), SZ_2M);
+}
+
 /* Vectors of real machines: the last one's aperture, and two of other chips. */
 static void test_range_tgt_vectors(struct kunit *test)
 {
@@ -212,6 +239,8 @@ static struct kunit_case nvlink2_range_cases[] = {
 	KUNIT_CASE(test_range_ok_pages),
 	KUNIT_CASE(test_range_clip_edges),
 	KUNIT_CASE(test_range_pieces_tile),
+	KUNIT_CASE(test_range_meet),
+	KUNIT_CASE(test_range_align_D3),
 	KUNIT_CASE(test_range_tgt_vectors),
 	KUNIT_CASE(test_range_tgt_bits),
 	{}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Registrations of GPU RAM with the kernel's IOMMU bookkeeping (arch/powerpc/mm/
+ * book3s64/iommu_api.c), which lets a container translate it for DMA, and the
+ * quarantine of those that cannot be taken back.
+ *
+ * User space can register a range once more, or have translations point into
+ * it. Then giving our part back does not end the registration, and its owner
+ * could have the RAM reached by DMA behind the back of the next one. So the
+ * window is remembered until the registration is gone, also when the driver is
+ * unbound from the GPU meanwhile, which management tools do between two owners.
+ */
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <asm/mmu_context.h>
+
+#include "nvlink2.h"
+#include "range.h"
+
+/**
+ * struct nvlink2_registration - a range of GPU RAM in an address space
+ * @mm: the address space, as a reference on the struct only
+ * @mem: the kernel's record of it
+ * @ua: user address of the range
+ * @len: its length in bytes
+ * @hpa: its host physical address
+ * @put: @mem was given back, and is somebody else's now
+ * @node: on the quarantine's list, when the mapping has gone before it
+ */
+struct nvlink2_registration {
+	struct mm_struct *mm;
+	struct mm_iommu_table_group_mem_t *mem;
+	unsigned long ua;
+	unsigned long len;
+	phys_addr_t hpa;
+	bool put;
+	struct list_head node;
+};
+
+static DEFINE_MUTEX(nvlink2_quarantine_lock);	/* of the list */
+static LIST_HEAD(nvlink2_quarantine);
+
+/**
+ * nvlink2_registration_make() - let the IOMMU code know a mapping of GPU RAM
+ * @mm: address space of the mapping
+ * @ua: its user address
+ * @len: its length in bytes, a multiple of the page size
+ * @hpa: host physical address of its first byte
+ *
+ * Exactly the range that is mapped: QEMU registers the same one for DMA, and
+ * gets it only when address and length are equal.
+ *
+ * Context: process context, mmap_lock of @mm held.
+ * Return: the registration; an ERR_PTR with nothing left behind: -EINVAL when a
+ * part of the range is registered already, -ENOMEM.
+ */
+struct nvlink2_registration *
+nvlink2_registration_make(struct mm_struct *mm, unsigned long ua,
+			  unsigned long len, phys_addr_t hpa)
+{
+	struct nvlink2_registration *reg;
+	int err;
+
+	reg = kzalloc(sizeof(*reg), GFP_KERNEL_ACCOUNT);
+	if (!reg)
+		return ERR_PTR(-ENOMEM);
+
+	err = mm_iommu_newdev(mm, ua, len >> PAGE_SHIFT, hpa, &reg->mem);
+	if (err) {
+		kfree(reg);
+		return ERR_PTR(err);
+	}
+	mmgrab(mm);
+	reg->mm = mm;
+	reg->ua = ua;
+	reg->len = len;
+	reg->hpa = hpa;
+	return reg;
+}
+
+static void nvlink2_registration_free(struct nvlink2_registration *reg)
+{
+	mmdrop(reg->mm);
+	kfree(reg);
+}
+
+/*
+ * Gives the registration back, if that is possible, and tells whether it is
+ * gone. The record's address may have been used again for another registration
+ * of the same range; the quarantine then lasts as long as that one.
+ */
+static bool nvlink2_registration_gone(struct nvlink2_registration *reg)
+{
+	if (!reg->put) {
+		if (mm_iommu_put(reg->mm, reg->mem))
+			return false;
+		reg->put = true;
+	}
+	return mm_iommu_lookup(reg->mm, reg->ua, reg->len) != reg->mem;
+}
+
+/**
+ * nvlink2_registration_drop() - the mapping is gone
+ * @reg: its registration, which the caller must not use any more
+ *
+ * Context: process context, mmap_lock may be held.
+ */
+void nvlink2_registration_drop(struct nvlink2_registration *reg)
+{
+	mutex_lock(&nvlink2_quarantine_lock);
+	if (nvlink2_registration_gone(reg))
+		nvlink2_registration_free(reg);
+	else
+		list_add_tail(&reg->node, &nvlink2_quarantine);
+	mutex_unlock(&nvlink2_quarantine_lock);
+}
+
+/**
+ * nvlink2_quarantined() - is a part of a window still registered for DMA?
+ * @hpa: host physical address of the window
+ * @size: its size in bytes
+ *
+ * Forgets what has gone meanwhile.
+ *
+ * Context: process context.
+ */
+bool nvlink2_quarantined(phys_addr_t hpa, u64 size)
+{
+	struct nvlink2_registration *reg, *next;
+	bool found = false;
+
+	mutex_lock(&nvlink2_quarantine_lock);
+	list_for_each_entry_safe(reg, next, &nvlink2_quarantine, node) {
+		if (nvlink2_registration_gone(reg)) {
+			list_del(&reg->node);
+			nvlink2_registration_free(reg);
+		} else if (nvlink2_range_meet(reg->hpa, reg->len, hpa, size)) {
+			found = true;
+		}
+	}
+	mutex_unlock(&nvlink2_quarantine_lock);
+	return found;
+}
+
+/**
+ * nvlink2_quarantine_exit() - the module goes
+ *
+ * What could not be given back stays registered; its address space is then kept
+ * for good, which costs memory but frees nothing under a user.
+ *
+ * Context: process context, module exit; no device is left.
+ */
+void nvlink2_quarantine_exit(void)
+{
+	struct nvlink2_registration *reg, *next;
+
+	if (!nvlink2_quarantined(0, U64_MAX))
+		return;
+
+	pr_warn("nvlink2-vfio-pci: unloaded while GPU RAM is still registered for DMA; it will be forgotten\n");
+	list_for_each_entry_safe(reg, next, &nvlink2_quarantine, node) {
+		list_del(&reg->node);
+		if (reg->put)
+			nvlink2_registration_free(reg);
+		else
+			kfree(reg);
+	}
+}
