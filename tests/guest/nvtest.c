@@ -13,7 +13,8 @@
 static const struct test *const basic_lists[] = {
 	region_tests, gpu_ram_tests, gpu_ram_rw_tests, atsd_tests, trace_tests,
 	flaw_tests, lpar_tests, life_tests, reset_tests,
-	refs_tests, rw_limits_tests, partition_tests, NULL
+	refs_tests, rw_limits_tests, partition_tests, map_tests, dma_tests,
+	quarantine_tests, NULL
 };
 static const struct test *const topology_lists[] = { topology_tests, NULL };
 

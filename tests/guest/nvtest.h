@@ -128,6 +128,11 @@ uint64_t region_size(int fd);
 void *map_region(int fd, uint64_t pos, size_t len);
 void *try_map(int fd, uint64_t pos, size_t len, int prot, int flags);
 void unmap(void *at, size_t len);
+int memory_try_register(int container, void *at, size_t len);
+void memory_register(int container, void *at, size_t len);
+void memory_unregister(int container, void *at, size_t len);
+void dma_map(int container, uint64_t iova, void *at, size_t len);
+void dma_unmap(int container, uint64_t iova, size_t len);
 ssize_t region_read(int fd, void *buf, size_t len, uint64_t pos);
 ssize_t region_write(int fd, const void *buf, size_t len, uint64_t pos);
 uint64_t phys_read(uint64_t hpa);
@@ -144,7 +149,8 @@ unsigned long long bound_lpid(const char *bdf);
 extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
 	atsd_tests[], lpar_tests[], life_tests[], trace_tests[], flaw_tests[],
 	topology_tests[], reset_tests[], race_tests[],
-	refs_tests[], rw_limits_tests[], partition_tests[];
+	refs_tests[], rw_limits_tests[], partition_tests[], map_tests[],
+	dma_tests[], quarantine_tests[];
 
 void demo(void);
 void bench(void);

@@ -3,12 +3,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <linux/vfio.h>
 
 #include "nvtest.h"
 
@@ -183,34 +180,6 @@ static void mremap_to_elsewhere_is_refused(void)
 	CHECK_EQ(ram[0], 0xe7);
 }
 
-/*
- * What QEMU does before it maps a guest's memory for DMA. Without the driver's
- * own registration the kernel would try to pin pages that do not exist.
- */
-static void register_memory(int container, void *at, size_t len, int want)
-{
-	struct vfio_iommu_spapr_register_memory reg = {
-		.argsz = sizeof(reg), .vaddr = (uintptr_t)at, .size = len,
-	};
-
-	if (want)
-		CHECK_ERR(ioctl(container, VFIO_IOMMU_SPAPR_REGISTER_MEMORY,
-				&reg), want);
-	else
-		CHECKF(!ioctl(container, VFIO_IOMMU_SPAPR_REGISTER_MEMORY,
-			      &reg), "registering: %s", strerror(errno));
-}
-
-static void unregister_memory(int container, void *at, size_t len)
-{
-	struct vfio_iommu_spapr_register_memory reg = {
-		.argsz = sizeof(reg), .vaddr = (uintptr_t)at, .size = len,
-	};
-
-	CHECKF(!ioctl(container, VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, &reg),
-	       "unregistering: %s", strerror(errno));
-}
-
 static void whole_window_can_be_registered(void)
 {
 	int container, fd = gpu_open();
@@ -218,10 +187,10 @@ static void whole_window_can_be_registered(void)
 
 	container = device_container(slots[0].bdf[0]);
 	ram = map_region(fd, 0, GPU_SIZE);
-	register_memory(container, ram, GPU_SIZE, 0);
-	unregister_memory(container, ram, GPU_SIZE);
-	register_memory(container, ram, GPU_SIZE, 0);
-	unregister_memory(container, ram, GPU_SIZE);
+	memory_register(container, ram, GPU_SIZE);
+	memory_unregister(container, ram, GPU_SIZE);
+	memory_register(container, ram, GPU_SIZE);
+	memory_unregister(container, ram, GPU_SIZE);
 }
 
 /* After munmap the range is nobody's: plain memory there can be registered. */
@@ -238,8 +207,8 @@ static void munmap_drops_the_registration(void)
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	CHECK(plain == ram);
 	memset(plain, 1, 4 * page);
-	register_memory(container, plain, 4 * page, 0);
-	unregister_memory(container, plain, 4 * page);
+	memory_register(container, plain, 4 * page);
+	memory_unregister(container, plain, 4 * page);
 	CHECK(!munmap(plain, 4 * page));
 }
 

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * GPU RAM that is still registered for DMA when its owner has closed the GPU:
+ * nobody opens it until that is over (D5), and nothing warns (D6).
+ */
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "nvtest.h"
+
+#define RAM_IOVA	0x800000ULL
+
+static const char *gpu;
+
+static int gpu_open(void)
+{
+	sim_load_default(NULL);
+	gpu = slots[0].bdf[0];
+	return device_open(gpu);
+}
+
+static void expect_quarantine(void)
+{
+	unsigned int i, lines, matches;
+
+	log_mark();
+	for (i = 0; i < 5; i++)
+		CHECK_ERR(device_try_open(gpu), EBUSY);
+	lines = log_count("still registered for DMA", gpu, "earlier owner",
+			  &matches);
+	CHECK_EQ(lines, 1);
+	CHECK_EQ(matches, 1);
+	/* Bridges have no RAM. */
+	device_close(device_open(slots[0].bdf[1]));
+}
+
+static void expect_open(void)
+{
+	volatile uint64_t *ram;
+	int fd = device_open(gpu);
+
+	ram = map_region(fd, 0, GPU_SIZE);
+	ram[1] = 0x51;
+	CHECK_EQ(phys_read(GPU_BASE + 8), 0x51);
+	unmap((void *)ram, GPU_SIZE);
+	device_close(fd);
+}
+
+static void until_it_is_unregistered(void)
+{
+	int container, fd = gpu_open();
+	void *ram;
+
+	container = device_container(gpu);
+	ram = map_region(fd, 0, GPU_SIZE);
+	memory_register(container, ram, GPU_SIZE);
+	unmap(ram, GPU_SIZE);
+	device_close(fd);
+	expect_quarantine();
+	memory_unregister(container, ram, GPU_SIZE);
+	expect_open();
+}
+
+/* A part of the window is enough. */
+static void of_a_part(void)
+{
+	int container, fd = gpu_open();
+	size_t page = page_size();
+	void *ram;
+
+	container = device_container(gpu);
+	ram = map_region(fd, 7 * page, 2 * page);
+	memory_register(container, ram, 2 * page);
+	unmap(ram, 2 * page);
+	device_close(fd);
+	expect_quarantine();
+	memory_unregister(container, ram, 2 * page);
+	expect_open();
+}
+
+/* Translations point into it: they have to go first. */
+static void until_it_is_not_translated(void)
+{
+	int container, fd = gpu_open();
+	size_t page = 65536;
+	void *ram, *plain;
+
+	container = device_container(gpu);
+	/* The first registration is what lets a container map for DMA at all. */
+	plain = mmap(NULL, page, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	CHECK(plain != MAP_FAILED);
+	memory_register(container, plain, page);
+	ram = map_region(fd, 0, 4 * page);
+	dma_map(container, RAM_IOVA, ram, 4 * page);
+	unmap(ram, 4 * page);
+	device_close(fd);
+	expect_quarantine();
+	dma_unmap(container, RAM_IOVA, 4 * page);
+	expect_open();
+	memory_unregister(container, plain, page);
+	CHECK(!munmap(plain, page));
+}
+
+static void until_its_process_is_gone(void)
+{
+	int pipes[2], fd;
+	char byte = 0;
+	pid_t child;
+
+	sim_load_default(NULL);
+	gpu = slots[0].bdf[0];
+	CHECK(!pipe(pipes));
+	child = fork();
+	CHECK(child >= 0);
+	if (!child) {
+		void *ram;
+
+		fd = device_open(gpu);
+		ram = map_region(fd, 0, GPU_SIZE);
+		memory_register(device_container(gpu), ram, GPU_SIZE);
+		unmap(ram, GPU_SIZE);
+		device_close(fd);
+		expect_quarantine();
+		CHECK(write(pipes[1], &byte, 1) == 1);
+		for (;;)
+			pause();
+	}
+	CHECK(read(pipes[0], &byte, 1) == 1);
+	CHECK(!kill(child, SIGKILL));
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	close(pipes[0]);
+	close(pipes[1]);
+	expect_open();
+}
+
+/* What management tools do between two owners does not lift it. */
+static void unbinding_does_not_lift_it(void)
+{
+	int container, fd = gpu_open();
+	char path[128];
+	void *ram;
+
+	container = device_container(gpu);
+	ram = map_region(fd, 0, GPU_SIZE);
+	memory_register(container, ram, GPU_SIZE);
+	unmap(ram, GPU_SIZE);
+	device_close(fd);
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver/unbind",
+		 gpu);
+	write_text(path, gpu);
+	write_text("/sys/bus/pci/drivers_probe", gpu);
+	expect_quarantine();
+	memory_unregister(container, ram, GPU_SIZE);
+	expect_open();
+}
+
+/* Gives all functions of a slot to a driver, or to none. */
+static void slot_to(const struct slot *slot, const char *driver)
+{
+	char path[128];
+	unsigned int i;
+
+	for (i = 0; i < slot->functions; i++) {
+		snprintf(path, sizeof(path),
+			 "/sys/bus/pci/devices/%s/driver/unbind", slot->bdf[i]);
+		write_text(path, slot->bdf[i]);
+		if (!driver)
+			continue;
+		snprintf(path, sizeof(path),
+			 "/sys/bus/pci/devices/%s/driver_override",
+			 slot->bdf[i]);
+		write_text(path, driver);
+		write_text("/sys/bus/pci/drivers_probe", slot->bdf[i]);
+	}
+}
+
+/*
+ * Unloading the driver ends it, and says so. The container is one of another
+ * group, whose driver stays: otherwise it would go with the driver.
+ */
+static void unloading_forgets_it(void)
+{
+	int container, fd;
+	void *ram;
+
+	machine_need(2, 1);
+	driver_load();
+	slot_to(&slots[1], "vfio-pci");
+	container = device_container(slots[1].bdf[0]);
+	fd = gpu_open();
+	ram = map_region(fd, 0, GPU_SIZE);
+	memory_register(container, ram, GPU_SIZE);
+	unmap(ram, GPU_SIZE);
+	device_close(fd);
+	CHECK_ERR(device_try_open(gpu), EBUSY);
+	log_mark();
+	driver_unload();
+	CHECK(log_has("nvlink2-vfio-pci", "unloaded", "still registered for DMA"));
+	memory_unregister(container, ram, GPU_SIZE);
+	devices_close();
+	slot_to(&slots[1], NULL);
+	sim_load_default(NULL);
+	expect_open();
+}
+
+const struct test quarantine_tests[] = {
+	{ "quarantine_until_unregistered_D5", until_it_is_unregistered },
+	{ "quarantine_of_a_part_D5", of_a_part },
+	{ "quarantine_until_not_translated_D6", until_it_is_not_translated },
+	{ "quarantine_until_its_process_is_gone_D5",
+	  until_its_process_is_gone },
+	{ "quarantine_outlives_unbinding_D5", unbinding_does_not_lift_it },
+	{ "quarantine_ends_with_the_module", unloading_forgets_it },
+	{ NULL, NULL }
+};
