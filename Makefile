@@ -13,8 +13,8 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help generate check-generated demo test test-guest attack lint abi-check bench modules \
-	fetch shell clean distclean
+.PHONY: help generate check-generated demo test test-guest test-debug test-mutants \
+	fuzz attack lint abi-check bench modules fetch shell clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -34,6 +34,18 @@ test-guest: ## only the tests in the emulated machine
 attack: ## be a hostile owner of a GPU: SECONDS=600 SEED=1 make the run longer, and repeat one
 	@$(setup) test
 	@$(lab) attack $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+test-debug: ## only what runs in the debug kernel: KUnit, races, failing allocations, the attack
+	@$(setup) test
+	@$(PYTHON) -m pytest tests/test_guest.py -k 6.12-debug $(ARGS)
+
+test-mutants: ## take each fix out of the driver in turn; the test that names it must fail
+	@$(setup) test
+	@$(lab) mutants $(DEFECTS)
+
+fuzz: ## look for inputs that break the decoder: SECONDS=600 looks longer
+	@$(setup) test
+	@NVLINK2_FUZZ_SECONDS=$(or $(SECONDS),60) $(PYTHON) -m pytest tests/decoder/test_libfuzzer.py $(ARGS)
 
 generate: ## write everything below generated/ and uapi/ from the spec
 	@$(setup) codegen

@@ -7,15 +7,13 @@ take it.
 DECODER_SEED repeats a run of the random tests, DECODER_ROUNDS makes it longer.
 """
 
-import os
 import re
-import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from ..sanitized import compile_program, run_program
 from ..uapi.compilers import COMPILERS, STANDARDS, compile_one
 
 HERE = Path(__file__).resolve().parent
@@ -23,9 +21,7 @@ ROOT = HERE.parents[1]
 DECODER = ROOT / "generated/user/vfio_nvlink2_decode.h"
 BUILD = ROOT / "build/tests-decoder"
 SOURCES = sorted(HERE.glob("*.c"))
-FLAGS = ["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined",
-         "-fno-sanitize-recover=all", "-I", str(ROOT / "uapi")]
-PACKAGES = {"gcc": "gcc libc6-dev", "clang": "clang libclang-rt-dev"}
+FLAGS = ["-I", str(ROOT / "uapi")]
 
 # Whose compiler, and whether the byte order is the machine's or spelled out.
 BUILDS = {"gcc": ("gcc", []), "gcc-le": ("gcc", ["-DVFIO_NVLINK2_DECODE_LE"]),
@@ -36,30 +32,13 @@ NAMES = [name for path in SOURCES
 
 def build(program, compiler, flags, include):
     """Compiles every C file here with the decoder found in `include`."""
-    assert shutil.which(compiler), f"{compiler} is missing: apt-get install {PACKAGES[compiler]}"
-    assert Path("/usr/include/cmocka.h").exists(), (
-        "cmocka is missing: apt-get install libcmocka-dev")
-    program.parent.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([compiler, *FLAGS, *flags, "-I", str(include), "-o", str(program),
-                           *map(str, SOURCES), "-lcmocka"], capture_output=True, text=True,
-                          timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+    compile_program(program, compiler, SOURCES, [*FLAGS, *flags, "-I", str(include)])
 
 
 def run(program, cpu_seconds=120, **environment):
-    """
-    One run of all tests; {name: passed} of those that ended, all output, and the status.
-
-    A decoder that never ends is stopped by its own time, however busy the machine is.
-    """
-    done = subprocess.run(["sh", "-c", f'ulimit -t {cpu_seconds}; exec "$0"', str(program)],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=300, check=False, errors="replace",
-                          env={**os.environ, "CMOCKA_MESSAGE_OUTPUT": "TAP", "LC_ALL": "C",
-                               "GOLDEN": str(ROOT / "generated/user/golden"),
-                               "UBSAN_OPTIONS": "print_stacktrace=1", **environment})
-    lines = re.findall(r"^(ok|not ok) \d+ - (\w+)$", done.stdout, flags=re.M)
-    return {name: verdict == "ok" for verdict, name in lines}, done.stdout, done.returncode
+    """One run of all tests, as run_program() tells it."""
+    return run_program(program, cpu_seconds, GOLDEN=str(ROOT / "generated/user/golden"),
+                       **environment)
 
 
 @pytest.fixture(name="results", scope="session")

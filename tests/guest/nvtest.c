@@ -20,10 +20,13 @@ static const struct test *const topology_lists[] = { topology_tests, NULL };
 
 static const struct test *const race_lists[] = { race_tests, NULL };
 
+static const struct test *const failnth_lists[] = { failnth_tests, NULL };
+
 static const struct suite suites[] = {
 	{ "basic", basic_lists },
 	{ "topology", topology_lists },
 	{ "race", race_lists },
+	{ "failnth", failnth_lists },
 };
 
 static jmp_buf failed;
@@ -183,7 +186,7 @@ static int usage(void)
 	      "       nvtest bench             measure first touch and copies\n"
 	      "       nvtest kunit             load the driver; its KUnit suites run\n"
 	      "       nvtest attack [SECONDS [SEED]]   be a hostile owner of a GPU\n"
-	      "suites: basic, topology, race\n",
+	      "suites: basic, topology, race, failnth (debug kernel only)\n",
 	      stderr);
 	return 2;
 }

@@ -23,6 +23,8 @@
 
 #include "nvtest.h"
 
+/* A small window: each round unmaps all of it, and all of it is to be touched. */
+#define RACE_SIZE	0x200000ULL
 #define TOUCHERS	2
 #define ROUNDS		10000
 #define REAL_RESETS	40
@@ -85,7 +87,7 @@ static bool load(volatile uint8_t *at)
  */
 static void touch_all_over(volatile uint8_t *ram, unsigned long *loads)
 {
-	size_t page = page_size(), pages = GPU_SIZE / page;
+	size_t page = page_size(), pages = RACE_SIZE / page;
 	unsigned int seed = (uintptr_t)&seed;
 	unsigned long before;
 	bool ok;
@@ -175,7 +177,9 @@ static void begin_race(void)
 	race = mmap(NULL, sizeof(*race), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(race != MAP_FAILED);
-	sim_load_default(NULL);
+	machine_need(1, 2);
+	sim_load("gpu=%s bridge=%s@0 base=%#llx size=%#llx", slots[0].bdf[0],
+		 slots[0].bdf[1], GPU_BASE, RACE_SIZE);
 	device = device_open(slots[0].bdf[0]);
 }
 
@@ -187,7 +191,7 @@ static pid_t second_process(void)
 	if (child)
 		return child;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	touch_all_over(map_region(device, 0, GPU_SIZE), &race->remote);
+	touch_all_over(map_region(device, 0, RACE_SIZE), &race->remote);
 	_exit(0);
 }
 
@@ -204,7 +208,7 @@ static void run_race(void (*reset)(void))
 	sigaction(SIGBUS, &act, &bus);
 	sigaction(SIGSEGV, &act, &segv);
 	child = second_process();
-	ram = map_region(device, 0, GPU_SIZE);
+	ram = map_region(device, 0, RACE_SIZE);
 	for (i = 0; i < TOUCHERS; i++)
 		CHECK(!pthread_create(&threads[i], NULL, toucher, (void *)ram));
 	CHECK(!pthread_create(&threads[i++], NULL, copier, NULL));
@@ -233,7 +237,7 @@ static void end_race(unsigned long rounds)
 
 	CHECK_EQ(race->rounds, rounds);
 	/* Afterwards it is a GPU like any other. */
-	ram = map_region(device, 0, GPU_SIZE);
+	ram = map_region(device, 0, RACE_SIZE);
 	ram[5] = 0xabcd;
 	CHECK_EQ(phys_read(GPU_BASE + 40), 0xabcd);
 	munmap(race, sizeof(*race));

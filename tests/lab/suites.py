@@ -12,7 +12,7 @@ from .progress import note
 
 # What runs on each stock kernel, and what in the debug kernel.
 SUITES = ("basic", "topology")
-DEBUG_SUITES = (kunit.SUITE, "basic", "race", attack.SUITE)
+DEBUG_SUITES = (kunit.SUITE, "basic", "race", "failnth", attack.SUITE)
 ALL_SUITES = tuple(dict.fromkeys((*SUITES, *DEBUG_SUITES)))
 TIMEOUT = 240
 DEBUG_TIMEOUT = 600

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Allocations and user copies fail, one after the other: the first of a call,
+ * then the second, until the call ends without having met the failure. Each
+ * time it fails with an errno and leaves nothing, or does without. Needs the
+ * debug kernel (fault injection); kmemleak looks for what was lost.
+ */
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/vfio.h>
+
+#include "nvtest.h"
+
+#define FAULTS	"/sys/kernel/debug/"
+#define MOST	600	/* failures of one call; far more than any has */
+
+static int fail_nth = -1;
+
+static const char *gpu, *bridge;
+static int group, gpu_fd, bridge_fd;
+
+static void set_nth(unsigned int nth)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%u", nth);
+
+	CHECK_EQ(pwrite(fail_nth, text, len, 0), len);
+}
+
+/* 0: the failure was met. */
+static unsigned int get_nth(void)
+{
+	char text[16] = "";
+
+	CHECK(pread(fail_nth, text, sizeof(text) - 1, 0) > 0);
+	return strtoul(text, NULL, 10);
+}
+
+/* All allocations count, also those that may wait; none is told in the log. */
+static void faults_on(void)
+{
+	static const char * const kinds[] = {
+		"failslab", "fail_page_alloc", "fail_usercopy",
+	};
+	char path[128];
+	size_t i;
+
+	CHECKF(!access(FAULTS "failslab", F_OK),
+	       "this kernel injects no faults; run it in 6.12-debug");
+	for (i = 0; i < ARRAY_LEN(kinds); i++) {
+		snprintf(path, sizeof(path), FAULTS "%s/verbose", kinds[i]);
+		write_text(path, "0");
+		snprintf(path, sizeof(path), FAULTS "%s/ignore-gfp-wait",
+			 kinds[i]);
+		if (!access(path, F_OK))
+			write_text(path, "N");
+	}
+	write_text(FAULTS "fail_page_alloc/min-order", "0");
+	fail_nth = keep(open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC),
+			"/proc/thread-self/fail-nth");
+}
+
+struct call {
+	int (*run)(void);	/* 0 or errno, undone when it succeeded */
+	int errors[4];		/* those it may fail with, ended by 0 */
+};
+
+static bool may_fail_with(const struct call *call, int err)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(call->errors) && call->errors[i]; i++)
+		if (call->errors[i] == err)
+			return true;
+	return false;
+}
+
+/* Runs a call until it meets no failure any more; how many it met. */
+static unsigned int exhaust(const struct call *call)
+{
+	unsigned int nth, errors = 0;
+
+	for (nth = 1; nth < MOST; nth++) {
+		bool met;
+		int err;
+
+		set_nth(nth);
+		err = call->run();
+		met = !get_nth();
+		set_nth(0);
+		if (!met) {
+			CHECKF(!err, "failed without a failure: %s",
+			       strerror(err));
+			break;
+		}
+		CHECKF(!err || may_fail_with(call, err),
+		       "failure %u ended in %s", nth, strerror(err));
+		errors += !!err;
+	}
+	CHECK(nth < MOST);
+	note("%u failures, %u of them errors", nth - 1, errors);
+	CHECKF(errors, "no failure was an error");
+	/* And once more, undisturbed. */
+	CHECK_EQ(call->run(), 0);
+	return nth - 1;
+}
+
+static int finish(int fd)
+{
+	int err = fd < 0 ? errno : 0;
+
+	if (fd >= 0) {
+		set_nth(0);
+		close(fd);
+	}
+	return err;
+}
+
+/* Closing must not lose the place in the count that get_nth() asks for. */
+static int open_one(const char *bdf)
+{
+	unsigned int left;
+	int err, fd;
+
+	fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, bdf);
+	left = get_nth();
+	err = finish(fd);
+	set_nth(left);
+	return err;
+}
+
+static int open_gpu(void)
+{
+	return open_one(gpu);
+}
+
+static int open_bridge(void)
+{
+	return open_one(bridge);
+}
+
+static void prepare(void)
+{
+	sim_load_default(NULL);
+	gpu = slots[0].bdf[0];
+	bridge = slots[0].bdf[1];
+	group = device_group(gpu);
+	faults_on();
+}
+
+static void prepare_open(void)
+{
+	prepare();
+	gpu_fd = device_open(gpu);
+	bridge_fd = device_open(bridge);
+}
+
+static void opening(void)
+{
+	static const struct call calls[] = {
+		{ open_gpu, { ENOMEM, EFAULT } },
+		{ open_bridge, { ENOMEM, EFAULT } },
+	};
+
+	prepare();
+	CHECK(exhaust(&calls[0]) > 10);
+	CHECK(exhaust(&calls[1]) > 10);
+}
+
+/* As many unbound as bound, whatever failed. */
+static void opening_for_a_vm(void)
+{
+	static const struct call call = { open_gpu, { ENOMEM, EFAULT } };
+	unsigned int binds = 0, unbinds = 0;
+	char *at;
+
+	prepare();
+	vm_with(gpu);
+	write_text(PARTITIONS, "\n");
+	CHECK(exhaust(&call) > 10);
+	for (at = read_text(PARTITIONS); *at; at = strchr(at, '\n') + 1) {
+		binds += !strncmp(at, "bind ", 5);
+		unbinds += !strncmp(at, "unbind ", 7);
+	}
+	CHECK(binds > 0);
+	CHECK_EQ(binds, unbinds);
+}
+
+static int ask_region(int fd)
+{
+	char buf[4096];
+	struct vfio_region_info *info = (void *)buf;
+
+	memset(buf, 0, sizeof(*info));
+	info->argsz = sizeof(buf);
+	info->index = REGION;
+	return ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, info) ? errno : 0;
+}
+
+static int ask_gpu(void)
+{
+	return ask_region(gpu_fd);
+}
+
+static int ask_bridge(void)
+{
+	return ask_region(bridge_fd);
+}
+
+static void asking_for_regions(void)
+{
+	static const struct call calls[] = {
+		{ ask_gpu, { ENOMEM, EFAULT } },
+		{ ask_bridge, { ENOMEM, EFAULT } },
+	};
+
+	prepare_open();
+	CHECK(exhaust(&calls[0]) >= 3);
+	CHECK(exhaust(&calls[1]) >= 4);
+}
+
+static uint64_t gpu_offset, bridge_offset;
+
+static int map_one(int fd, uint64_t offset, size_t len)
+{
+	void *at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			offset);
+	unsigned int left = get_nth();
+	int err = at == MAP_FAILED ? errno : 0;
+
+	set_nth(0);
+	if (!err)
+		CHECK(!munmap(at, len));
+	set_nth(left);
+	return err;
+}
+
+static int map_gpu(void)
+{
+	return map_one(gpu_fd, gpu_offset, GPU_SIZE);
+}
+
+static int map_bridge(void)
+{
+	return map_one(bridge_fd, bridge_offset, ATSD_SIZE);
+}
+
+static void mapping(void)
+{
+	static const struct call calls[] = {
+		{ map_gpu, { ENOMEM } },
+		{ map_bridge, { ENOMEM } },
+	};
+
+	prepare_open();
+	gpu_offset = region_offset(gpu_fd);
+	bridge_offset = region_offset(bridge_fd);
+	CHECK(exhaust(&calls[0]) >= 3);
+	CHECK(exhaust(&calls[1]) >= 1);
+}
+
+static char *buffer;
+
+static int checked(ssize_t len, size_t want)
+{
+	if (len < 0)
+		return errno;
+	return len == (ssize_t)want ? 0 : EIO;
+}
+
+static int read_ram(void)
+{
+	return checked(pread(gpu_fd, buffer, 8192, gpu_offset), 8192);
+}
+
+static int write_ram(void)
+{
+	return checked(pwrite(gpu_fd, buffer, 8192, gpu_offset), 8192);
+}
+
+static int read_register(void)
+{
+	return checked(pread(bridge_fd, buffer, 8, bridge_offset), 8);
+}
+
+static int write_register(void)
+{
+	return checked(pwrite(bridge_fd, buffer, 8, bridge_offset), 8);
+}
+
+/* A copy may also end short, which checked() calls EIO. */
+static void reading_and_writing(void)
+{
+	static const struct call calls[] = {
+		{ read_ram, { ENOMEM, EFAULT, EIO } },
+		{ write_ram, { ENOMEM, EFAULT, EIO } },
+		{ read_register, { EFAULT } },
+		{ write_register, { EFAULT } },
+	};
+	size_t i;
+
+	prepare_open();
+	gpu_offset = region_offset(gpu_fd);
+	bridge_offset = region_offset(bridge_fd);
+	buffer = aligned_alloc(65536, 65536);
+	CHECK(buffer);
+	memset(buffer, 1, 65536);
+	for (i = 0; i < ARRAY_LEN(calls); i++)
+		CHECK(exhaust(&calls[i]) >= 1);
+	free(buffer);
+}
+
+/* A page that cannot be put in is tried again until it can. */
+static int touch(void)
+{
+	volatile char *at = mmap(NULL, 65536, PROT_READ | PROT_WRITE,
+				 MAP_SHARED, gpu_fd, gpu_offset);
+	unsigned int left;
+
+	if (at == MAP_FAILED)
+		return errno;
+	*at = 1;
+	left = get_nth();
+	set_nth(0);
+	CHECK(!munmap((void *)at, 65536));
+	set_nth(left);
+	return 0;
+}
+
+static void touching(void)
+{
+	static const struct call call = { touch, { ENOMEM } };
+
+	prepare_open();
+	gpu_offset = region_offset(gpu_fd);
+	CHECK(exhaust(&call) >= 4);
+}
+
+const struct test failnth_tests[] = {
+	{ "failnth_open", opening },
+	{ "failnth_open_for_a_vm_D10", opening_for_a_vm },
+	{ "failnth_region_info", asking_for_regions },
+	{ "failnth_mmap_D12", mapping },
+	{ "failnth_touch", touching },
+	{ "failnth_read_and_write", reading_and_writing },
+	{ NULL, NULL }
+};
