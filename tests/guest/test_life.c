@@ -126,7 +126,7 @@ const struct test life_tests[] = {
 	{ "life_mapping_outlives_the_descriptor",
 	  mapping_outlives_the_descriptor },
 	{ "life_open_and_close_many_times", open_and_close_many_times },
-	{ "life_no_vm_no_partition", no_vm_no_partition },
+	{ "life_no_vm_no_partition_D23", no_vm_no_partition },
 	{ "life_properties_go_with_the_simulator",
 	  properties_go_with_the_simulator },
 	{ "life_unload_and_reload", unload_and_reload },

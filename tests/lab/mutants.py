@@ -10,10 +10,12 @@ was built and the named test ended `not ok`, or took the kernel down where the e
 import os
 import queue
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from . import build, judge, machine, suites
+from . import build, judge, kunit, machine, suites
 from .errors import Findings, LabError
 from .paths import BUILD, ROOT
 from .progress import note
@@ -21,6 +23,8 @@ from .progress import note
 LIST = ROOT / "tests/mutants.yaml"
 _KEYS = {"defect", "what", "edits", "test", "kernel", "by", "seconds"}
 _BY = ("test", "splat")
+# Besides the suites of the machine: a test of the sources, run by pytest.
+SOURCE = "source"
 _DEFAULT_KERNEL = "6.12-64k"
 # D19 was never given out.
 DEFECTS = [f"D{number}" for number in range(1, 31) if number != 19] + ["N1"]
@@ -49,9 +53,9 @@ def load(path=LIST):
     mutants = [_mutant(entry, number) for number, entry in enumerate(document["mutants"], 1)]
     unproved = document.get("without", {})
     for mutant in mutants:
-        if mutant.suite in suites.SUITES and mutant.test not in suites.names(mutant.suite):
+        if mutant.suite != SOURCE and mutant.test not in suites.names(mutant.suite):
             raise LabError(f"{LIST.name}: suite {mutant.suite} has no test {mutant.test}")
-    #_check_complete(mutants, unproved)
+    _check_complete(mutants, unproved)
     return mutants, unproved
 
 
@@ -103,12 +107,13 @@ def run(mutants):
     # What a machine carries beside the modules is the same for all.
     rest = {kernel: [(name, path) for name, path in suites.payload(kernel)
                      if not name.endswith(".ko")]
-            for kernel in dict.fromkeys(mutant.kernel for mutant in mutants)}
+            for kernel in dict.fromkeys(mutant.kernel for mutant in mutants
+                                        if mutant.suite != SOURCE)}
 
     def one(mutant):
         worker = workers.get()
         try:
-            return _run_one(mutant, worker, rest[mutant.kernel])
+            return _run_one(mutant, worker, rest.get(mutant.kernel))
         except Findings as error:
             return str(error)
         finally:
@@ -127,16 +132,35 @@ def _run_one(mutant, worker, files):
     tree = BUILD / f"mutants-{mutant.kernel}-{worker}"
     build.synchronize_all(tree)
     mutate(tree, mutant.edits)
-    products = build.modules_in(mutant.kernel, tree, f"the mutant {mutant.name}")
+    if mutant.suite == SOURCE:
+        return _run_source(mutant, tree)
+    with_kunit = mutant.suite == kunit.SUITE
+    products = build.modules_in(mutant.kernel, tree, f"the mutant {mutant.name}",
+                                f"KUNIT={int(with_kunit)}")
+    command = ["/bin/nvtest", mutant.suite, *([] if with_kunit else [mutant.test])]
     files = files + [(f"lib/modules/{name}", path) for name, path in products.items()]
-    outcome = machine.boot(mutant.kernel, ["/bin/nvtest", mutant.suite, mutant.test], files,
-                           mutant.seconds, log=BUILD / "logs/mutants" / f"{mutant.name}.log")
+    outcome = machine.boot(mutant.kernel, command, files, mutant.seconds,
+                           log=BUILD / "logs/mutants" / f"{mutant.name}.log")
     return verdict(mutant, outcome)
+
+
+def _run_source(mutant, tree):
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", f"tests/{mutant.test}.py"], cwd=ROOT,
+                          env={**os.environ, "NVLINK2_TREE": str(tree)}, capture_output=True,
+                          text=True, check=False)
+    if done.returncode == 1:
+        return None
+    return f"{mutant.test} passes without the fix" if not done.returncode else done.stdout
 
 
 def verdict(mutant, outcome):
     """None when the mutant was caught as its entry says; else what happened instead."""
     command, _, kernel = judge.split(outcome.console)
+    if mutant.suite == kunit.SUITE:
+        results, _ = kunit.read(kernel)
+        if mutant.test not in results:
+            return f"the test did not end\n{judge.tail(outcome.console)}"
+        return None if not results[mutant.test][0] else f"{mutant.test} passes without the fix"
     if "TAP version 14" not in command:
         return f"the test did not begin\n{judge.tail(outcome.console)}"
     case, *more = judge.judge_tests(outcome, [mutant.test])
