@@ -81,6 +81,17 @@ static bool load(volatile uint8_t *at)
 	return ok;
 }
 
+/* One processor has to be given away; with two the others run anyway. */
+static void let_others_run(void)
+{
+	static long processors;
+
+	if (!processors)
+		processors = sysconf(_SC_NPROCESSORS_ONLN);
+	if (processors == 1)
+		sched_yield();
+}
+
 /*
  * A page that is touched once stays in until the next reset, so that each round
  * has faults on pages all over the window.
@@ -97,7 +108,9 @@ static void touch_all_over(volatile uint8_t *ram, unsigned long *loads)
 		ok = load(ram + rand_r(&seed) % pages * page);
 		if (!ok) {
 			count(&race->buses);
-			sched_yield();
+			/* One signal a reset is enough, and they are slow. */
+			while (get(&race->epoch) == before && !stopped())
+				let_others_run();
 			continue;
 		}
 		count(loads);
@@ -105,7 +118,7 @@ static void touch_all_over(volatile uint8_t *ram, unsigned long *loads)
 		if (before & 1 && get(&race->epoch) == before)
 			count(&race->leaks);
 		if (!(rand_r(&seed) % 8))
-			sched_yield();
+			let_others_run();
 	}
 }
 
@@ -129,7 +142,7 @@ static void *copier(void *unused)
 			count(&race->leaks);
 		count(len == (ssize_t)sizeof(buf) ? &race->copies :
 						    &race->refused);
-		sched_yield();
+		let_others_run();
 	}
 	return unused;
 }
@@ -149,7 +162,7 @@ static void *mapper(void *unused)
 		munmap((void *)at, len / 2);
 		munmap((void *)(at + len / 2), len / 2);
 		count(&race->maps);
-		sched_yield();
+		let_others_run();
 	}
 	return unused;
 }
@@ -243,13 +256,6 @@ static void end_race(unsigned long rounds)
 	munmap(race, sizeof(*race));
 }
 
-/* One processor has to be given away; with two the others run anyway. */
-static void let_others_run(void)
-{
-	if (sysconf(_SC_NPROCESSORS_ONLN) == 1)
-		sched_yield();
-}
-
 static void prepare_and_done(void)
 {
 	const char *gpu = slots[0].bdf[0];
@@ -292,6 +298,8 @@ static void reset_for_real(void)
 		else
 			CHECK(!ioctl(device, VFIO_DEVICE_RESET));
 		count(&race->rounds);
+		count(&race->epoch);
+		count(&race->epoch);
 		/* A while in which all is well. */
 		usleep(2000);
 	}
