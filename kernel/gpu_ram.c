@@ -198,13 +198,17 @@ static void nvlink2_gpu_ram_zap(struct nvlink2_device *dev)
  * nvlink2_gpu_ram_blocked() - is GPU RAM out of bounds just now?
  * @dev: the GPU
  *
- * Context: gate held.
- * Return: true while a reset or an error recovery is under way.
+ * Context: gate held. The power state changes under memory_lock, but to sleep
+ * only between nvlink2_gpu_ram_block() and nvlink2_gpu_ram_unblock().
+ * Return: true while a reset or an error recovery is under way, or the GPU
+ * asleep.
  */
 bool nvlink2_gpu_ram_blocked(struct nvlink2_device *dev)
 {
 	lockdep_assert_held(&dev->gate);
-	return dev->resets || dev->frozen;
+	return dev->resets || dev->frozen ||
+	       dev->core.pm_runtime_engaged ||
+	       dev->core.pdev->current_state >= PCI_D3hot;
 }
 
 /**
@@ -259,12 +263,17 @@ void nvlink2_gpu_ram_freeze(struct nvlink2_device *dev)
  * nvlink2_gpu_ram_thaw() - recovery is over, or the device is opened anew
  * @dev: the device
  *
+ * A recovery that was given up ends with the open, which resets the function.
+ * One that goes on does not: the channel is offline until its resume. The PCI
+ * core changes that state before it calls us, so that inside the gate no error
+ * can be missed.
+ *
  * Context: process context.
  */
 void nvlink2_gpu_ram_thaw(struct nvlink2_device *dev)
 {
 	down_write(&dev->gate);
-	dev->frozen = false;
+	dev->frozen = pci_channel_offline(dev->core.pdev);
 	up_write(&dev->gate);
 }
 

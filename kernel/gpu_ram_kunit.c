@@ -5,6 +5,7 @@
  */
 
 #include <kunit/test.h>
+#include <linux/pci.h>
 #include <linux/sizes.h>
 
 #include "nvlink2.h"
@@ -13,8 +14,12 @@ static struct nvlink2_device *device(struct kunit *test)
 {
 	struct nvlink2_device *dev = kunit_kzalloc(test, sizeof(*dev),
 						   GFP_KERNEL);
+	struct pci_dev *pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, dev);
+	KUNIT_ASSERT_NOT_NULL(test, pdev);
+	pdev->error_state = pci_channel_io_normal;
+	dev->core.pdev = pdev;
 	nvlink2_gpu_ram_init(dev);
 	return dev;
 }
@@ -87,6 +92,32 @@ static void test_gate_recovery_inside_reset(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, blocked(dev));
 }
 
+/* An open in the midst of a recovery does not end it. */
+static void test_gate_thaw_of_a_channel_that_is_offline(struct kunit *test)
+{
+	struct nvlink2_device *dev = device(test);
+
+	nvlink2_gpu_ram_freeze(dev);
+	dev->core.pdev->error_state = pci_channel_io_frozen;
+	nvlink2_gpu_ram_thaw(dev);
+	KUNIT_EXPECT_TRUE(test, blocked(dev));
+	dev->core.pdev->error_state = pci_channel_io_normal;
+	nvlink2_gpu_ram_thaw(dev);
+	KUNIT_EXPECT_FALSE(test, blocked(dev));
+}
+
+static void test_gate_is_shut_while_asleep(struct kunit *test)
+{
+	struct nvlink2_device *dev = device(test);
+
+	dev->core.pdev->current_state = PCI_D3hot;
+	KUNIT_EXPECT_TRUE(test, blocked(dev));
+	dev->core.pdev->current_state = PCI_D0;
+	KUNIT_EXPECT_FALSE(test, blocked(dev));
+	dev->core.pm_runtime_engaged = true;
+	KUNIT_EXPECT_TRUE(test, blocked(dev));
+}
+
 static void test_quarantine_is_empty_at_first(struct kunit *test)
 {
 	struct nvlink2_device *dev = device(test);
@@ -103,6 +134,8 @@ static struct kunit_case nvlink2_gpu_ram_cases[] = {
 	KUNIT_CASE(test_gate_freeze_does_not_nest),
 	KUNIT_CASE(test_gate_reset_inside_recovery),
 	KUNIT_CASE(test_gate_recovery_inside_reset),
+	KUNIT_CASE(test_gate_thaw_of_a_channel_that_is_offline),
+	KUNIT_CASE(test_gate_is_shut_while_asleep),
 	KUNIT_CASE(test_quarantine_is_empty_at_first),
 	{}
 };

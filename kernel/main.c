@@ -40,10 +40,11 @@ static int nvlink2_open_device(struct vfio_device *vdev)
 			return err;
 	}
 
+	/* Before the function is enabled, so that no later error gets lost. */
+	nvlink2_gpu_ram_thaw(dev);
 	err = vfio_pci_core_enable(&dev->core);
 	if (err)
 		return err;
-	nvlink2_gpu_ram_thaw(dev);
 
 	err = nvlink2_register_regions(dev);
 	if (err)
@@ -72,6 +73,54 @@ static void nvlink2_close_device(struct vfio_device *vdev)
 	vfio_pci_core_close_device(vdev);
 }
 
+/*
+ * Where vfio-pci takes the BARs away because the function is put to sleep, GPU
+ * RAM goes as well. Between block and unblock the state changes; from then on
+ * it is the state that keeps everybody out.
+ */
+static int nvlink2_device_feature(struct vfio_device *vdev, u32 flags,
+				  void __user *arg, size_t argsz)
+{
+	struct nvlink2_device *dev = nvlink2_from_vdev(vdev);
+	u32 feature = flags & VFIO_DEVICE_FEATURE_MASK;
+	int ret;
+
+	if (feature != VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY &&
+	    feature != VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP)
+		return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
+
+	nvlink2_gpu_ram_block(dev);
+	ret = vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
+	nvlink2_gpu_ram_unblock(dev);
+	return ret;
+}
+
+/* Does a write reach the register that holds the power state? */
+static bool nvlink2_sets_power(struct pci_dev *pdev, u64 ppos, size_t count)
+{
+	u64 pos = ppos & VFIO_PCI_OFFSET_MASK;
+	u64 ctrl = pdev->pm_cap + PCI_PM_CTRL;
+
+	return pdev->pm_cap &&
+	       VFIO_PCI_OFFSET_TO_INDEX(ppos) == VFIO_PCI_CONFIG_REGION_INDEX &&
+	       pos < ctrl + sizeof(u16) && pos + count > ctrl;
+}
+
+static ssize_t nvlink2_write(struct vfio_device *vdev, const char __user *buf,
+			     size_t count, loff_t *ppos)
+{
+	struct nvlink2_device *dev = nvlink2_from_vdev(vdev);
+	ssize_t ret;
+
+	if (!nvlink2_sets_power(dev->core.pdev, *ppos, count))
+		return vfio_pci_core_write(vdev, buf, count, ppos);
+
+	nvlink2_gpu_ram_block(dev);
+	ret = vfio_pci_core_write(vdev, buf, count, ppos);
+	nvlink2_gpu_ram_unblock(dev);
+	return ret;
+}
+
 static int nvlink2_init_dev(struct vfio_device *vdev)
 {
 	nvlink2_gpu_ram_init(nvlink2_from_vdev(vdev));
@@ -85,9 +134,9 @@ static const struct vfio_device_ops nvlink2_ops = {
 	.open_device	= nvlink2_open_device,
 	.close_device	= nvlink2_close_device,
 	.ioctl		= vfio_pci_core_ioctl,
-	.device_feature	= vfio_pci_core_ioctl_feature,
+	.device_feature	= nvlink2_device_feature,
 	.read		= vfio_pci_core_read,
-	.write		= vfio_pci_core_write,
+	.write		= nvlink2_write,
 	.mmap		= vfio_pci_core_mmap,
 	.request	= vfio_pci_core_request,
 	.match		= vfio_pci_core_match,

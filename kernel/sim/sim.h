@@ -114,7 +114,8 @@ void sim_tree_show_references(struct seq_file *m);
 int sim_platform_init(struct sim_machine *machine);
 void sim_platform_exit(void);
 
-void sim_hooks_init(struct sim_machine *machine);
+extern const struct file_operations sim_hooks_fops;
+extern const struct file_operations sim_references_fops;
 
 void sim_memory_init(struct sim_machine *machine);
 void sim_memory_exit(void);

@@ -1,126 +1,121 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What happens to a function from outside of its driver, on request, in debugfs
- * below nvlink2-sim/:
+ * Resets and PCI errors as a driver sees them, from debugfs
+ * (nvlink2-sim/hooks):
  *
- * hooks: "prepare BDF", "done BDF", "detected BDF" and "resume BDF" call the
- * error handlers of the bound driver as the PCI core does around a reset and a
- * recovery. On powernv nobody else would: recovery leaves alone what user space
- * owns (eeh_edev_actionable()), and a reset cannot be stopped half-way.
+ *	echo detected 0000:01:00.0 > /sys/kernel/debug/nvlink2-sim/hooks
  *
- * references: one line for each device node and function the simulator knows,
- * with the references there are on it.
+ * calls what the driver of that function has for it, as the PCI core would.
+ * It is here because powernv's error recovery leaves functions that user space
+ * owns alone (eeh_pe_passed()), so that none can be provoked from outside,
+ * because a real reset cannot be held half-way, and because the emulated
+ * controllers refuse to go to D3.
  */
 
 #include <linux/debugfs.h>
 #include <linux/pci.h>
-#include <linux/seq_file.h>
 #include <linux/string.h>
-#include <linux/uaccess.h>
 
 #include "sim.h"
 
-static struct sim_machine *sim_machine;
+enum sim_hook {
+	SIM_PREPARE,
+	SIM_DONE,
+	SIM_DETECTED,
+	SIM_NONFATAL,
+	SIM_RESUME,
+	SIM_SLEEP,
+};
 
-static struct pci_dev *sim_function(const char *bdf)
+static const char * const sim_hook_names[] = {
+	[SIM_PREPARE]	= "prepare",	/* a reset begins */
+	[SIM_DONE]	= "done",	/* it is over */
+	[SIM_DETECTED]	= "detected",	/* an error; the channel is frozen */
+	[SIM_NONFATAL]	= "nonfatal",	/* an error; the channel works on */
+	[SIM_RESUME]	= "resume",	/* recovery is over */
+	[SIM_SLEEP]	= "sleep",	/* as if it were in D3 */
+};
+
+static int sim_call(const struct pci_error_handlers *handlers,
+		    struct pci_dev *pdev, enum sim_hook hook)
+{
+	if (hook == SIM_PREPARE && handlers->reset_prepare) {
+		handlers->reset_prepare(pdev);
+	} else if (hook == SIM_DONE && handlers->reset_done) {
+		handlers->reset_done(pdev);
+	} else if (hook == SIM_DETECTED && handlers->error_detected) {
+		pdev->error_state = pci_channel_io_frozen;
+		handlers->error_detected(pdev, pci_channel_io_frozen);
+	} else if (hook == SIM_NONFATAL && handlers->error_detected) {
+		handlers->error_detected(pdev, pci_channel_io_normal);
+	} else if (hook == SIM_RESUME && handlers->resume) {
+		pdev->error_state = pci_channel_io_normal;
+		handlers->resume(pdev);
+	} else if (hook == SIM_SLEEP) {
+		pdev->current_state = PCI_D3hot;
+	} else {
+		return -ENODEV;
+	}
+	return 0;
+}
+
+static struct pci_dev *sim_find_name(struct sim_machine *machine,
+				     const char *bdf)
 {
 	unsigned int i;
 
-	for (i = 0; i < sim_machine->nr_gpus; i++)
-		if (!strcmp(pci_name(sim_machine->gpus[i].pdev), bdf))
-			return sim_machine->gpus[i].pdev;
-	for (i = 0; i < sim_machine->nr_bridges; i++)
-		if (!strcmp(pci_name(sim_machine->bridges[i].pdev), bdf))
-			return sim_machine->bridges[i].pdev;
+	for (i = 0; i < machine->nr_gpus; i++)
+		if (!strcmp(pci_name(machine->gpus[i].pdev), bdf))
+			return machine->gpus[i].pdev;
+	for (i = 0; i < machine->nr_bridges; i++)
+		if (!strcmp(pci_name(machine->bridges[i].pdev), bdf))
+			return machine->bridges[i].pdev;
 	return NULL;
 }
 
-static int sim_call_hook(struct pci_dev *pdev, const char *verb)
+static int sim_hook(struct sim_machine *machine, char *text)
 {
-	const struct pci_error_handlers *hooks = NULL;
-	int ret = 0;
+	const char *verb = strsep(&text, " ");
+	struct pci_dev *pdev;
+	int hook, err;
+
+	hook = match_string(sim_hook_names, ARRAY_SIZE(sim_hook_names), verb);
+	if (hook < 0 || !text)
+		return -EINVAL;
+	pdev = sim_find_name(machine, text);
+	if (!pdev)
+		return -EINVAL;
 
 	device_lock(&pdev->dev);
-	if (pdev->driver)
-		hooks = pdev->driver->err_handler;
-	if (!hooks)
-		ret = -ENODEV;
-	else if (!strcmp(verb, "prepare") && hooks->reset_prepare)
-		hooks->reset_prepare(pdev);
-	else if (!strcmp(verb, "done") && hooks->reset_done)
-		hooks->reset_done(pdev);
-	else if (!strcmp(verb, "detected") && hooks->error_detected)
-		hooks->error_detected(pdev, pci_channel_io_frozen);
-	else if (!strcmp(verb, "resume") && hooks->resume)
-		hooks->resume(pdev);
+	if (pdev->driver && pdev->driver->err_handler)
+		err = sim_call(pdev->driver->err_handler, pdev, hook);
 	else
-		ret = -EOPNOTSUPP;
+		err = -ENODEV;
 	device_unlock(&pdev->dev);
-	return ret;
+	return err;
 }
 
 static ssize_t sim_hooks_write(struct file *file, const char __user *buf,
 			       size_t count, loff_t *ppos)
 {
-	char line[64], verb[16], bdf[32];
-	struct pci_dev *pdev;
+	char text[32];
 	int err;
 
-	if (count >= sizeof(line))
+	if (!count || count >= sizeof(text))
 		return -EINVAL;
-	if (copy_from_user(line, buf, count))
+	if (copy_from_user(text, buf, count))
 		return -EFAULT;
-	line[count] = 0;
-	if (sscanf(line, "%15s %31s", verb, bdf) != 2)
-		return -EINVAL;
-	pdev = sim_function(bdf);
-	if (!pdev)
-		return -ENODEV;
-	err = sim_call_hook(pdev, verb);
+	text[count] = 0;
+	if (text[count - 1] == '\n')
+		text[count - 1] = 0;
+
+	err = sim_hook(file_inode(file)->i_private, text);
 	return err ?: count;
 }
 
-static const struct file_operations sim_hooks_fops = {
+/* The file's private data is the struct sim_machine. */
+const struct file_operations sim_hooks_fops = {
 	.owner = THIS_MODULE,
 	.open = simple_open,
 	.write = sim_hooks_write,
-	.llseek = noop_llseek,
 };
-
-static void sim_show_function(struct seq_file *m, struct pci_dev *pdev)
-{
-	struct device_node *node = pci_device_to_OF_node(pdev);
-
-	seq_printf(m, "function %s %u\n", pci_name(pdev),
-		   kref_read(&pdev->dev.kobj.kref));
-	seq_printf(m, "node %pOF %u\n", node, kref_read(&node->kobj.kref));
-}
-
-static int sim_references_show(struct seq_file *m, void *unused)
-{
-	unsigned int i;
-
-	for (i = 0; i < sim_machine->nr_gpus; i++)
-		sim_show_function(m, sim_machine->gpus[i].pdev);
-	for (i = 0; i < sim_machine->nr_bridges; i++)
-		sim_show_function(m, sim_machine->bridges[i].pdev);
-	sim_tree_show_references(m);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(sim_references);
-
-/**
- * sim_hooks_init() - make the files
- * @machine: whose functions can be asked for; must stay until the folder is
- *	     removed
- *
- * Context: process context.
- */
-void sim_hooks_init(struct sim_machine *machine)
-{
-	sim_machine = machine;
-	debugfs_create_file("hooks", 0200, machine->debugfs, NULL,
-			    &sim_hooks_fops);
-	debugfs_create_file("references", 0400, machine->debugfs, NULL,
-			    &sim_references_fops);
-}

@@ -262,7 +262,10 @@ static int __init sim_init(void)
 		pr_err("nvlink2-sim: cannot change the device tree: %d\n", err);
 		goto exit;
 	}
-	sim_hooks_init(&machine);
+	debugfs_create_file("hooks", 0200, machine.debugfs, &machine,
+			    &sim_hooks_fops);
+	debugfs_create_file("references", 0400, machine.debugfs, &machine,
+			    &sim_references_fops);
 	sim_memory_init(&machine);
 	pr_info("nvlink2-sim: %u GPUs, %u bridges, flaw %s\n", machine.nr_gpus,
 		machine.nr_bridges, sim_flaws[machine.flaw]);

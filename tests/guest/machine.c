@@ -250,15 +250,6 @@ void sim_unload(void)
 	sim_params[0] = 0;
 }
 
-/* The driver's own callbacks, as the PCI core calls them: see sim_hooks.c. */
-void sim_hook(const char *verb, const char *bdf)
-{
-	char line[64];
-
-	snprintf(line, sizeof(line), "%s %s", verb, bdf);
-	write_text("/sys/kernel/debug/nvlink2-sim/hooks", line);
-}
-
 /* Behind a test: what it left running. The modules stay, for the next one. */
 void machine_reset(void)
 {

@@ -31,6 +31,8 @@ static const struct suite suites[] = {
 
 static jmp_buf failed;
 static pid_t runner;
+static void (*undo[8])(void);
+static unsigned int nr_undo;
 static char reason[1024];
 
 void note(const char *fmt, ...)
@@ -63,8 +65,22 @@ void fail_at(const char *file, int line, const char *fmt, ...)
 	longjmp(failed, 1);
 }
 
+/* Runs behind the test, however it ends and before devices are closed. */
+void finally(void (*run)(void))
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_undo; i++)
+		if (undo[i] == run)
+			return;
+	CHECK(nr_undo < ARRAY_LEN(undo));
+	undo[nr_undo++] = run;
+}
+
 static void clean_up(void)
 {
+	while (nr_undo)
+		undo[--nr_undo]();
 	devices_close();
 	machine_reset();
 }

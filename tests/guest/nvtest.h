@@ -41,6 +41,7 @@ struct suite {
 /* nvtest.c: failing, and saying why */
 void fail_at(const char *file, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), noreturn));
+void finally(void (*run)(void));
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #define CHECK(cond)							\
@@ -97,7 +98,6 @@ void pnv_unload(void);
 void sim_load(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void sim_load_default(const char *extra);
 void sim_unload(void);
-void sim_hook(const char *verb, const char *bdf);
 void machine_reset(void);
 bool tree_has(const char *bdf, const char *prop);
 char *read_text(const char *path);
@@ -139,6 +139,10 @@ uint64_t phys_read(uint64_t hpa);
 void phys_write(uint64_t hpa, uint64_t value);
 size_t page_size(void);
 bool touch_faults(volatile void *at);
+
+/* hooks.c: resets held half-way, touches that may get SIGBUS */
+void hook(const char *verb, const char *bdf);
+bool load_word(const volatile uint64_t *at, uint64_t *value);
 
 /* test_lpar.c: VMs that nobody runs, and the simulator's record of partitions */
 #define PARTITIONS	"/sys/kernel/debug/nvlink2-sim/partitions"

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Threads that fault, copy and map while another resets (D7). What is watched:
- * no load that begins after a reset has begun succeeds before it ends, nothing
- * stands still, and nothing is passed by not having raced.
+ * Resets against everything else that reaches GPU RAM: threads and a second
+ * process that touch it, copy it, map and unmap it, while it is blocked and
+ * unblocked as fast as it goes. Nothing is served that began in between, and
+ * nothing gets stuck.
+ *
+ * Where there is one processor only (-icount), threads would change where they
+ * yield and nowhere else. So who resets runs at real-time priority and sleeps
+ * for a random time: its timer takes the others in the midst of an access.
  */
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,35 +27,61 @@
 
 #include "nvtest.h"
 
-/* A small window: each round unmaps all of it, and all of it is to be touched. */
-#define RACE_SIZE	0x200000ULL
-#define TOUCHERS	2
 #define ROUNDS		10000
-#define REAL_RESETS	40
-#define STUCK_SECONDS	60
+#define REAL_RESETS	50
+#define STUCK_SECONDS	20
+#define COPY_MAX	0x8000
+#define PHASE_NS	40000		/* of a round: at most */
 
 /*
- * Shared with the second process. @epoch is odd while GPU RAM is out of bounds
- * for certain: from after reset_prepare has returned to before reset_done.
+ * What is known about the GPU. Not MOVING for as long as the whole of an
+ * access: then the access must have ended that way.
  */
-static struct shared {
-	unsigned long epoch;
-	unsigned long rounds, loads, buses, copies, refused, maps, remote;
-	unsigned long leaks;
+enum { OPEN, MOVING, BLOCKED };
+
+enum { TOUCHER, TOUCHER2, COPIER, MAPPER, OTHER_PROCESS, NR_WORKERS };
+static const char *const names[] = {
+	"toucher", "second toucher", "copier", "mapper", "second process",
+};
+
+struct worker {
+	void (*access)(struct worker *w);
+	uint64_t seed, served, refused;
+	/* Those of them whose outcome was known beforehand. */
+	uint64_t known_served, known_refused;
+	char error[128];
+};
+
+/* Seen by the second process as well. */
+static struct race {
+	uint64_t state;			/* count << 2 | OPEN, MOVING or BLOCKED */
+	uint64_t progress;		/* rounds */
 	bool stop;
+	struct timespec pause;		/* after each access; 0: only yield */
+	struct worker workers[NR_WORKERS];
 } *race;
 
-static int device;
-static __thread sigjmp_buf *escape;
+static const char *gpu;
+static int fd;
+static uint64_t offset;
+static volatile uint64_t *ram;
 
-static unsigned long get(unsigned long *at)
+static uint64_t now(void)
 {
-	return __atomic_load_n(at, __ATOMIC_SEQ_CST);
+	uint64_t state;
+
+	/* What was accessed before is done, what is accessed later is not. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	state = __atomic_load_n(&race->state, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return state;
 }
 
-static void count(unsigned long *at)
+static void become(unsigned int what)
 {
-	__atomic_fetch_add(at, 1, __ATOMIC_SEQ_CST);
+	uint64_t count = (race->state >> 2) + 1;
+
+	__atomic_store_n(&race->state, count << 2 | what, __ATOMIC_SEQ_CST);
 }
 
 static bool stopped(void)
@@ -59,286 +89,367 @@ static bool stopped(void)
 	return __atomic_load_n(&race->stop, __ATOMIC_SEQ_CST);
 }
 
-static void on_bus(int sig)
+static uint64_t pick(struct worker *w, uint64_t below)
 {
-	if (escape)
-		siglongjmp(*escape, sig);
-	_exit(3);
+	w->seed = w->seed * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (w->seed >> 33) % below;
 }
 
-/* One load; false when it got SIGBUS. */
-static bool load(volatile uint8_t *at)
+static void complain(struct worker *w, const char *what)
 {
-	sigjmp_buf here;
-	bool ok = false;
+	if (!w->error[0])
+		snprintf(w->error, sizeof(w->error), "%s (%s)", what,
+			 strerror(errno));
+}
 
-	escape = &here;
-	if (!sigsetjmp(here, 1)) {
-		(void)*at;
-		ok = true;
+/* One access ended; @before is what was known when it began. */
+static void judge(struct worker *w, uint64_t before, bool served)
+{
+	uint64_t after = now();
+
+	*(served ? &w->served : &w->refused) += 1;
+	if (before != after)
+		return;
+	if ((after & 3) == BLOCKED) {
+		w->known_refused += !served;
+		if (served)
+			complain(w, "served while the GPU was blocked");
+	} else if ((after & 3) == OPEN) {
+		w->known_served += served;
+		if (!served)
+			complain(w, "refused while the GPU was open");
 	}
-	escape = NULL;
-	return ok;
 }
 
-static bool alone(void)
+static void touch(struct worker *w)
 {
-	static long processors;
+	size_t page = page_size();
+	uint64_t value, before;
+	volatile uint64_t *at;
 
-	if (!processors)
-		processors = sysconf(_SC_NPROCESSORS_ONLN);
-	return processors == 1;
+	at = ram + pick(w, GPU_SIZE / page) * page / 8;
+	before = now();
+	judge(w, before, load_word(at, &value));
 }
 
-/* One processor has to be given away; with two the others run anyway. */
-static void let_others_run(void)
+static void copy(struct worker *w)
 {
-	if (alone())
-		sched_yield();
+	static char buf[COPY_MAX];
+	size_t len = 1 + pick(w, COPY_MAX);
+	uint64_t pos = offset + pick(w, GPU_SIZE - len);
+	bool out = pick(w, 2);
+	uint64_t before = now();
+	ssize_t ret;
+
+	ret = out ? pwrite(fd, buf, len, pos) : pread(fd, buf, len, pos);
+	/* A copy in two pieces may lose the second one to a reset. */
+	if (ret < 0 && errno != EIO)
+		complain(w, "a copy failed otherwise");
+	else
+		judge(w, before, ret > 0);
 }
 
-/*
- * With two, one is for the resetting thread: waiting for its turn among all the
- * others would cost a round tens of milliseconds.
- */
-static void go_first(bool first)
+static void map_and_touch(struct worker *w)
 {
-	struct sched_param priority = { .sched_priority = first ? 1 : 0 };
+	size_t page = page_size(), len = (1 + pick(w, 8)) * page;
+	uint64_t pos = pick(w, (GPU_SIZE - len) / page) * page;
+	uint64_t value, before;
+	volatile uint64_t *at;
 
-	if (!alone())
-		CHECK(!pthread_setschedparam(pthread_self(),
-					     first ? SCHED_FIFO : SCHED_OTHER,
-					     &priority));
+	at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		  offset + pos);
+	if (at == MAP_FAILED) {
+		complain(w, "mmap failed");
+		return;
+	}
+	before = now();
+	judge(w, before, load_word(at, &value));
+	if (munmap((void *)at, len))
+		complain(w, "munmap failed");
 }
 
-/*
- * A page that is touched once stays in until the next reset, so that each round
- * has faults on pages all over the window.
- */
-static void touch_all_over(volatile uint8_t *ram, unsigned long *loads)
+static void *work(void *arg)
 {
-	size_t page = page_size(), pages = RACE_SIZE / page;
-	unsigned int seed = (uintptr_t)&seed;
-	unsigned long before;
-	bool ok;
+	struct worker *w = arg;
 
 	while (!stopped()) {
-		before = get(&race->epoch);
-		ok = load(ram + rand_r(&seed) % pages * page);
-		if (!ok) {
-			count(&race->buses);
-			/* One signal a reset is enough, and they are slow. */
-			while (get(&race->epoch) == before && !stopped())
-				let_others_run();
-			continue;
-		}
-		count(loads);
-		/* Began and ended inside one reset, and got through. */
-		if (before & 1 && get(&race->epoch) == before)
-			count(&race->leaks);
-		if (!(rand_r(&seed) % 8))
-			let_others_run();
+		w->access(w);
+		if (race->pause.tv_nsec)
+			nanosleep(&race->pause, NULL);
+		else
+			sched_yield();
 	}
-}
-
-static void *toucher(void *ram)
-{
-	touch_all_over(ram, &race->loads);
 	return NULL;
 }
 
-static void *copier(void *unused)
+static pid_t start_other_process(struct worker *w)
 {
-	static char buf[8192 + 128];
-	uint64_t offset = region_offset(device);
-	unsigned long before;
-	ssize_t len;
+	pid_t pid = fork();
 
-	while (!stopped()) {
-		before = get(&race->epoch);
-		len = pread(device, buf, sizeof(buf), offset + 12345);
-		if (len > 0 && before & 1 && get(&race->epoch) == before)
-			count(&race->leaks);
-		count(len == (ssize_t)sizeof(buf) ? &race->copies :
-						    &race->refused);
-		let_others_run();
-	}
-	return unused;
+	CHECK(pid >= 0);
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	ram = map_region(fd, 0, GPU_SIZE);
+	work(w);
+	_exit(0);
 }
 
-static void *mapper(void *unused)
+/* Who is stuck can be seen in the log; nothing else is left to be done. */
+static void *watch(void *unused)
 {
-	uint64_t offset = region_offset(device);
-	size_t len = 4 * page_size();
-	volatile uint8_t *at;
+	uint64_t last = 0, progress;
+	unsigned int seconds = 0;
+	int out;
 
 	while (!stopped()) {
-		at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, device,
-			  offset + len);
-		if (at == MAP_FAILED)
-			break;
-		load(at);
-		munmap((void *)at, len / 2);
-		munmap((void *)(at + len / 2), len / 2);
-		count(&race->maps);
-		let_others_run();
-	}
-	return unused;
-}
-
-/* No round for a minute is a deadlock, which would otherwise only be silence. */
-static void *watchdog(void *unused)
-{
-	unsigned long last = ~0UL;
-	int idle = 0;
-
-	while (!stopped() && idle < STUCK_SECONDS) {
-		idle = get(&race->rounds) == last ? idle + 1 : 0;
-		last = get(&race->rounds);
 		sleep(1);
-	}
-	if (idle >= STUCK_SECONDS) {
-		note("no round for %d s after %lu", STUCK_SECONDS, last);
+		progress = __atomic_load_n(&race->progress, __ATOMIC_SEQ_CST);
+		seconds = progress == last ? seconds + 1 : 0;
+		last = progress;
+		if (seconds < STUCK_SECONDS)
+			continue;
+		note("stuck for %u s in round %llu", STUCK_SECONDS,
+		     (unsigned long long)progress);
+		out = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+		if (write(out, "w", 1) != 1)
+			note("no list of blocked tasks");
 		_exit(1);
 	}
 	return unused;
 }
 
-static void begin_race(void)
+/*
+ * Runs the rounds against all workers. Nothing here may leave through CHECK()
+ * while they run.
+ */
+static void run(const char *(*rounds)(void))
 {
-	race = mmap(NULL, sizeof(*race), PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	CHECK(race != MAP_FAILED);
-	machine_need(1, 2);
-	sim_load("gpu=%s bridge=%s@0 base=%#llx size=%#llx", slots[0].bdf[0],
-		 slots[0].bdf[1], GPU_BASE, RACE_SIZE);
-	device = device_open(slots[0].bdf[0]);
-}
+	pthread_t threads[NR_WORKERS], watchdog;
+	unsigned int i, started = 0;
+	const char *error = NULL;
+	int status = 0;
+	pid_t pid;
 
-static pid_t second_process(void)
-{
-	pid_t child = fork();
+	for (i = 0; i < NR_WORKERS; i++)
+		race->workers[i].seed = i + 1;
+	race->workers[OTHER_PROCESS].access = touch;
+	pid = start_other_process(&race->workers[OTHER_PROCESS]);
+	race->workers[TOUCHER].access = touch;
+	race->workers[TOUCHER2].access = touch;
+	race->workers[COPIER].access = copy;
+	race->workers[MAPPER].access = map_and_touch;
 
-	CHECK(child >= 0);
-	if (child)
-		return child;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	touch_all_over(map_region(device, 0, RACE_SIZE), &race->remote);
-	_exit(0);
-}
-
-/* Runs @reset in this thread while all others do their worst. */
-static void run_race(void (*reset)(void))
-{
-	struct sigaction act = { .sa_handler = on_bus }, bus, segv;
-	pthread_t threads[TOUCHERS + 3];
-	volatile void *ram;
-	unsigned int i;
-	pid_t child;
-	int status;
-
-	sigaction(SIGBUS, &act, &bus);
-	sigaction(SIGSEGV, &act, &segv);
-	child = second_process();
-	ram = map_region(device, 0, RACE_SIZE);
-	for (i = 0; i < TOUCHERS; i++)
-		CHECK(!pthread_create(&threads[i], NULL, toucher, (void *)ram));
-	CHECK(!pthread_create(&threads[i++], NULL, copier, NULL));
-	CHECK(!pthread_create(&threads[i++], NULL, mapper, NULL));
-	CHECK(!pthread_create(&threads[i], NULL, watchdog, NULL));
-
-	go_first(true);
-	reset();
-	go_first(false);
+	if (pthread_create(&watchdog, NULL, watch, NULL))
+		error = "no thread for the watchdog";
+	for (i = 0; !error && i < OTHER_PROCESS; i++) {
+		if (pthread_create(&threads[i], NULL, work, &race->workers[i]))
+			error = "no thread for a worker";
+		else
+			started++;
+	}
+	if (!error)
+		error = rounds();
 
 	__atomic_store_n(&race->stop, true, __ATOMIC_SEQ_CST);
-	for (i = 0; i < ARRAY_LEN(threads); i++)
+	for (i = 0; i < started; i++)
 		pthread_join(threads[i], NULL);
-	CHECK_EQ(waitpid(child, &status, 0), child);
-	sigaction(SIGBUS, &bus, NULL);
-	sigaction(SIGSEGV, &segv, NULL);
-	note("%lu rounds: %lu loads, %lu in the other process, %lu SIGBUS, %lu copies, %lu refused, %lu mappings",
-	     race->rounds, race->loads, race->remote, race->buses, race->copies,
-	     race->refused, race->maps);
-	CHECKF(WIFEXITED(status) && !WEXITSTATUS(status),
-	       "the other process ended with status %#x", status);
-	CHECK_EQ(race->leaks, 0);
+	pthread_join(watchdog, NULL);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECKF(!error, "%s", error);
+	CHECKF(!status, "the second process ended with status %#x", status);
 }
 
-static void end_race(unsigned long rounds)
+/*
+ * Every worker was there often enough, some when it began or ended, and none
+ * saw what must not be.
+ */
+static void check_workers(uint64_t least_served, uint64_t least_refused)
 {
-	volatile uint64_t *ram;
-
-	CHECK_EQ(race->rounds, rounds);
-	/* Afterwards it is a GPU like any other. */
-	ram = map_region(device, 0, RACE_SIZE);
-	ram[5] = 0xabcd;
-	CHECK_EQ(phys_read(GPU_BASE + 40), 0xabcd);
-	munmap(race, sizeof(*race));
-}
-
-static void prepare_and_done(void)
-{
-	const char *gpu = slots[0].bdf[0];
+	uint64_t overlapped = 0;
 	unsigned int i;
 
-	for (i = 0; i < ROUNDS; i++) {
-		sim_hook("prepare", gpu);
-		count(&race->epoch);
-		let_others_run();
-		count(&race->epoch);
-		sim_hook("done", gpu);
-		let_others_run();
-		count(&race->rounds);
+	for (i = 0; i < NR_WORKERS; i++) {
+		struct worker *w = &race->workers[i];
+		uint64_t known = w->known_served + w->known_refused;
+
+		note("%s: %llu served, %llu refused, %llu of them known beforehand",
+		     names[i], (unsigned long long)w->served,
+		     (unsigned long long)w->refused,
+		     (unsigned long long)known);
+		overlapped += w->served + w->refused - known;
 	}
+	for (i = 0; i < NR_WORKERS; i++) {
+		struct worker *w = &race->workers[i];
+
+		CHECKF(!w->error[0], "%s: %s", names[i], w->error);
+		CHECKF(w->served >= least_served &&
+		       w->known_refused >= least_refused,
+		       "the %s was there too seldom", names[i]);
+	}
+	CHECKF(overlapped >= least_served, "only %llu accesses met a change",
+	       (unsigned long long)overlapped);
 }
 
-static void race_with_hooks(void)
+static void set_up(long pause_ns)
 {
-	begin_race();
-	run_race(prepare_and_done);
-	CHECK(race->loads > ROUNDS);
-	CHECK(race->remote > ROUNDS / 10);
-	CHECK(race->buses > ROUNDS / 10);
-	CHECK(race->copies > ROUNDS / 100);
-	CHECK(race->refused > ROUNDS / 100);
-	CHECK(race->maps > ROUNDS / 100);
-	end_race(ROUNDS);
+	uint64_t value;
+
+	sim_load_default(NULL);
+	gpu = slots[0].bdf[0];
+	fd = device_open(gpu);
+	offset = region_offset(fd);
+	ram = map_region(fd, 0, GPU_SIZE);
+	CHECK(load_word(ram, &value));
+	if (!race)
+		race = mmap(NULL, sizeof(*race), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(race != MAP_FAILED);
+	memset(race, 0, sizeof(*race));
+	race->pause.tv_nsec = pause_ns;
 }
 
-static void reset_for_real(void)
+static int hooks;
+static char prepare[64], done[64];
+
+static void open_hooks(void)
 {
-	char path[128];
+	hooks = keep(open("/sys/kernel/debug/nvlink2-sim/hooks",
+			  O_WRONLY | O_CLOEXEC), "hooks");
+	snprintf(prepare, sizeof(prepare), "prepare %s", gpu);
+	snprintf(done, sizeof(done), "done %s", gpu);
+}
+
+static bool call(const char *text)
+{
+	return write(hooks, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+static void round_is_over(void)
+{
+	__atomic_add_fetch(&race->progress, 1, __ATOMIC_SEQ_CST);
+}
+
+static void phase(void)
+{
+	struct timespec pause = { .tv_nsec = random() % PHASE_NS };
+
+	nanosleep(&pause, NULL);
+}
+
+static const char *round_of_hooks(void)
+{
+	become(MOVING);
+	if (!call(prepare))
+		return "prepare failed";
+	become(BLOCKED);
+	phase();
+	become(MOVING);
+	if (!call(done))
+		return "done failed";
+	become(OPEN);
+	phase();
+	round_is_over();
+	return NULL;
+}
+
+static const char *many_rounds(void)
+{
+	struct sched_param first = { .sched_priority = 1 }, usual = { 0 };
+	const char *error = NULL;
 	unsigned int i;
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset",
-		 slots[0].bdf[0]);
-	for (i = 0; i < REAL_RESETS; i++) {
-		if (i % 2)
-			write_text(path, "1");
-		else
-			CHECK(!ioctl(device, VFIO_DEVICE_RESET));
-		count(&race->rounds);
-		count(&race->epoch);
-		count(&race->epoch);
-		/* A while in which all is well. */
-		usleep(2000);
-	}
+	/* Workers are there already and stay as they are. */
+	if (sched_setscheduler(0, SCHED_FIFO, &first))
+		return "no real-time priority";
+	for (i = 0; !error && i < ROUNDS; i++)
+		error = round_of_hooks();
+	if (sched_setscheduler(0, SCHED_OTHER, &usual))
+		return "no usual priority";
+	return error;
 }
 
-static void race_with_resets(void)
+static void hooks_against_all(void)
 {
-	begin_race();
-	run_race(reset_for_real);
-	CHECK(race->loads > REAL_RESETS);
-	CHECK(race->remote > REAL_RESETS);
-	CHECK(race->buses > REAL_RESETS);
-	CHECK(race->maps > 0);
-	end_race(REAL_RESETS);
+	set_up(0);
+	open_hooks();
+	run(many_rounds);
+	note("%u rounds", ROUNDS);
+	check_workers(ROUNDS / 50, ROUNDS / 50);
+}
+
+/* While real resets begin and end, the GPU is held blocked now and then. */
+static void *hold_now_and_then(void *unused)
+{
+	while (!stopped()) {
+		if (!call(prepare))
+			return "prepare failed";
+		become(BLOCKED);
+		usleep(150000);
+		become(MOVING);
+		if (!call(done))
+			return "done failed";
+		usleep(150000);
+	}
+	return unused;
+}
+
+static bool reset_once(bool sysfs, int sysfs_fd)
+{
+	if (sysfs)
+		return pwrite(sysfs_fd, "1", 1, 0) == 1;
+	while (ioctl(fd, VFIO_DEVICE_RESET)) {
+		/* Somebody else has the device's lock, which it only tries. */
+		if (errno != EAGAIN)
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
+static const char *real_resets(void)
+{
+	const char *error = NULL;
+	pthread_t holder;
+	void *result;
+	char path[64];
+	unsigned int i;
+	int sysfs_fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", gpu);
+	sysfs_fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (sysfs_fd < 0)
+		return "no reset in sysfs";
+	if (pthread_create(&holder, NULL, hold_now_and_then, NULL))
+		return "no thread for the holder";
+	for (i = 0; !error && i < REAL_RESETS; i++) {
+		if (!reset_once(i % 2, sysfs_fd))
+			error = i % 2 ? "the reset in sysfs failed" :
+					"VFIO_DEVICE_RESET failed";
+		usleep(20000);
+		round_is_over();
+	}
+	__atomic_store_n(&race->stop, true, __ATOMIC_SEQ_CST);
+	pthread_join(holder, &result);
+	close(sysfs_fd);
+	return error ? error : result;
+}
+
+static void real_resets_against_all(void)
+{
+	uint64_t value;
+
+	set_up(2000000);
+	become(MOVING);
+	open_hooks();
+	run(real_resets);
+	note("%u resets", REAL_RESETS);
+	check_workers(REAL_RESETS / 5, REAL_RESETS);
+	CHECK(load_word(ram, &value));
 }
 
 const struct test race_tests[] = {
-	{ "race_ten_thousand_resets_D7", race_with_hooks },
-	{ "race_real_resets_D7", race_with_resets },
+	{ "race_hooks_against_all_D7", hooks_against_all },
+	{ "race_real_resets_against_all_D7", real_resets_against_all },
 	{ NULL, NULL }
 };

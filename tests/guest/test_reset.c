@@ -1,265 +1,609 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Every way a function is reset: no page of GPU RAM is left, none comes in
- * meanwhile, and afterwards all is as before (D7). What stands between the two
- * halves of a reset is reached through the simulator's hooks.
+ * Resets and PCI errors: what was mapped of GPU RAM is gone when one begins,
+ * nothing gets in until it is over, and nobody else's RAM is concerned.
  */
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/vfio.h>
 
 #include "nvtest.h"
 
-#define PAGES	4
+/* Which page of the window is whose. */
+enum { MINE, CHILDS, DURING };
 
-static const char *gpu;
+static const char *gpu, *bridge, *other;	/* functions */
+static int fd, other_fd;
+static volatile uint64_t *ram, *other_ram;
+static size_t page;
 
-static int gpu_open(void)
+/* Two GPUs in two slots, both open and mapped. */
+static void two_gpus(void)
 {
-	sim_load_default(NULL);
+	machine_need(2, 4);
+	sim_load("gpu=%s,%s bridge=%s@0,%s@0,%s@0,%s@1 base=%#llx,%#llx size=%#llx,%#llx",
+		 slots[0].bdf[0], slots[1].bdf[0], slots[0].bdf[1],
+		 slots[0].bdf[2], slots[0].bdf[3], slots[1].bdf[1],
+		 GPU_BASE, GPU_BASE + GPU_SIZE, GPU_SIZE, GPU_SIZE);
 	gpu = slots[0].bdf[0];
-	return device_open(gpu);
+	bridge = slots[0].bdf[1];
+	other = slots[1].bdf[0];
+	page = page_size();
+	fd = device_open(gpu);
+	other_fd = device_open(other);
+	ram = map_region(fd, 0, GPU_SIZE);
+	other_ram = map_region(other_fd, 0, GPU_SIZE);
 }
 
-/* Faults in a few pages; each holds its own number. */
-static volatile uint64_t *mapped(int fd)
+static volatile uint64_t *word(volatile uint64_t *at, unsigned int nr)
 {
-	volatile uint64_t *ram = map_region(fd, 0, GPU_SIZE);
-	unsigned int i;
-
-	for (i = 0; i < PAGES; i++)
-		ram[i * page_size() / 8] = 0x5000 + i;
-	return ram;
+	return at + nr * page / 8;
 }
 
-static bool page_is_in(volatile uint64_t *ram)
+/* A word that must be there. */
+static uint64_t get(volatile uint64_t *at)
 {
-	const char *trace;
+	uint64_t value;
 
-	trace_start();
-	(void)ram[0];
-	trace = trace_stop();
-	return !strstr(trace, "mmap_fault");
+	CHECKF(load_word(at, &value), "a touch got SIGBUS");
+	return value;
 }
 
-/* Nothing was in, everything comes back, and it is the same memory. */
-static void expect_zapped(volatile uint64_t *ram)
+static void put(volatile uint64_t *at, uint64_t value)
 {
-	unsigned int i;
-
-	CHECKF(!page_is_in(ram), "a page was left by the reset");
-	for (i = 0; i < PAGES; i++)
-		CHECK_EQ(ram[i * page_size() / 8], 0x5000 + i);
-	CHECK(page_is_in(ram));
+	get(at);
+	*at = value;
 }
 
-static void expect_blocked(int fd, volatile uint64_t *ram)
+/* Nobody gets at the GPU's RAM, in whatever way. */
+static void check_blocked(int gpu_fd, volatile uint64_t *at)
 {
-	uint64_t word = 1;
+	uint64_t value;
 
-	CHECKF(touch_faults(ram), "a page came in meanwhile");
-	CHECK_ERR(region_read(fd, &word, 8, 0), EIO);
-	CHECK_ERR(region_write(fd, &word, 8, 0), EIO);
+	CHECK(!load_word(word(at, MINE), &value));
+	CHECK_ERR(region_read(gpu_fd, &value, 8, 0), EIO);
+	value = 0xbad;
+	CHECK_ERR(region_write(gpu_fd, &value, 8, 0), EIO);
 }
 
-static void ioctl_reset(void)
+static void check_open(int gpu_fd, volatile uint64_t *at)
 {
-	volatile uint64_t *ram;
-	int fd = gpu_open();
+	uint64_t value;
 
-	ram = mapped(fd);
-	CHECK(page_is_in(ram));
+	CHECK(load_word(word(at, MINE), &value));
+	CHECK_EQ(region_write(gpu_fd, &value, 8, 0), 8);
+	CHECK_EQ(region_read(gpu_fd, &value, 8, 0), 8);
+}
+
+static bool faulted(const char *trace, const char *bdf, uint64_t hpa)
+{
+	char want[128];
+
+	snprintf(want, sizeof(want), "mmap_fault: %s: %llx", bdf,
+		 (unsigned long long)hpa);
+	return strstr(trace, want);
+}
+
+/* The kinds of reset, as an administrator or a program begins them. */
+static void reset_by_ioctl(void)
+{
 	CHECKF(!ioctl(fd, VFIO_DEVICE_RESET), "VFIO_DEVICE_RESET: %s",
 	       strerror(errno));
-	expect_zapped(ram);
 }
 
-static void sysfs_reset(void)
+static void reset_by_sysfs(void)
 {
-	volatile uint64_t *ram;
-	char path[128];
-	int fd = gpu_open();
+	char path[64];
 
-	ram = mapped(fd);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", gpu);
 	write_text(path, "1");
-	expect_zapped(ram);
 }
 
-/* The bus is reset, with all functions of the slot. */
-static void hot_reset(void)
+static void hot_reset_through(int any_fd)
 {
+	char room[sizeof(struct vfio_pci_hot_reset_info) +
+		  MAX_FUNCTIONS * sizeof(struct vfio_pci_dependent_device)];
+	struct vfio_pci_hot_reset_info *info = (void *)room;
 	struct {
-		struct vfio_pci_hot_reset head;
+		struct vfio_pci_hot_reset reset;
 		int32_t group;
-	} reset = { .head = { .argsz = sizeof(reset), .count = 1 } };
-	volatile uint64_t *ram;
-	int fd = gpu_open();
+	} arg = {
+		.reset = { .argsz = sizeof(arg), .count = 1 },
+		.group = device_group(gpu),
+	};
 
-	ram = mapped(fd);
-	reset.group = device_group(gpu);
-	CHECKF(!ioctl(fd, VFIO_DEVICE_PCI_HOT_RESET, &reset),
+	memset(room, 0, sizeof(room));
+	info->argsz = sizeof(room);
+	CHECKF(!ioctl(any_fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info),
+	       "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO: %s", strerror(errno));
+	CHECK_EQ(info->count, slots[0].functions);
+	CHECKF(!ioctl(any_fd, VFIO_DEVICE_PCI_HOT_RESET, &arg),
 	       "VFIO_DEVICE_PCI_HOT_RESET: %s", strerror(errno));
-	expect_zapped(ram);
 }
 
-static void between_prepare_and_done(void)
+static void reset_by_hot_reset(void)
 {
-	volatile uint64_t *ram, *late;
-	int fd = gpu_open();
+	hot_reset_through(fd);
+}
 
-	ram = mapped(fd);
-	sim_hook("prepare", gpu);
-	expect_blocked(fd, ram);
-	/* Mapping inserts nothing, and so may be done. */
-	late = map_region(fd, 0, GPU_SIZE);
-	CHECK(touch_faults(late));
-	sim_hook("done", gpu);
-	CHECK_EQ(late[0], 0x5000);
-	expect_zapped(ram);
+/* One function's hot reset is its neighbours' too. */
+static void reset_by_hot_reset_of_a_bridge(void)
+{
+	int bridge_fd = device_open(bridge);
+
+	hot_reset_through(bridge_fd);
+	device_close(bridge_fd);
+}
+
+static void reset_by_hooks(void)
+{
+	hook("prepare", gpu);
+	usleep(20000);
+	hook("done", gpu);
+}
+
+static void error_and_recovery(void)
+{
+	hook("detected", gpu);
+	usleep(20000);
+	hook("resume", gpu);
+}
+
+/* Touches all along, as a program would that knows nothing of the reset. */
+static struct {
+	pthread_t thread;
+	volatile bool runs;
+	uint64_t offset;
+	unsigned int served, refused, rw_served, rw_refused, others_refused;
+	int rw_errno;
+} toucher;
+
+static void *touch_all_along(void *unused)
+{
+	static const struct timespec pause = { .tv_nsec = 1000000 };
+	uint64_t value;
+
+	while (toucher.runs) {
+		if (load_word(word(ram, DURING), &value))
+			toucher.served++;
+		else
+			toucher.refused++;
+		if (pread(fd, &value, 8, toucher.offset) == 8) {
+			toucher.rw_served++;
+		} else {
+			toucher.rw_refused++;
+			toucher.rw_errno = errno;
+		}
+		if (!load_word(other_ram, &value))
+			toucher.others_refused++;
+		nanosleep(&pause, NULL);
+	}
+	return unused;
+}
+
+static void toucher_stop(void)
+{
+	if (!toucher.runs)
+		return;
+	usleep(10000);
+	toucher.runs = false;
+	pthread_join(toucher.thread, NULL);
+}
+
+static void toucher_start(void)
+{
+	memset(&toucher, 0, sizeof(toucher));
+	toucher.offset = region_offset(fd);
+	toucher.runs = true;
+	CHECK(!pthread_create(&toucher.thread, NULL, touch_all_along, NULL));
+	finally(toucher_stop);
+	usleep(10000);
+}
+
+/* A second process with a mapping of its own; touches it when it is told. */
+static struct {
+	pid_t pid;
+	int to, from;
+} child;
+
+static void child_run(int in, int out)
+{
+	volatile uint64_t *own = map_region(fd, 0, GPU_SIZE);
+	uint64_t value;
+	char c;
+
+	while (read(in, &c, 1) == 1) {
+		CHECK(load_word(word(own, CHILDS), &value));
+		CHECK_EQ(value, 0xc41d);
+		CHECK_EQ(write(out, &c, 1), 1);
+	}
+	_exit(0);
+}
+
+static void child_stop(void)
+{
+	if (child.pid) {
+		kill(child.pid, SIGKILL);
+		waitpid(child.pid, NULL, 0);
+	}
+	child.pid = 0;
+}
+
+static void child_start(void)
+{
+	int to[2], from[2];
+
+	CHECK(!pipe(to) && !pipe(from));
+	child.pid = fork();
+	CHECK(child.pid >= 0);
+	finally(child_stop);
+	if (!child.pid) {
+		close(to[1]);
+		close(from[0]);
+		child_run(to[0], from[1]);
+	}
+	close(to[0]);
+	close(from[1]);
+	child.to = keep(to[1], "pipe");
+	child.from = keep(from[0], "pipe");
+}
+
+static void child_touch(void)
+{
+	char c = 0;
+
+	CHECK_EQ(write(child.to, &c, 1), 1);
+	CHECKF(read(child.from, &c, 1) == 1, "the child is gone");
+}
+
+/* All that has to hold for any kind of reset. */
+static void check_reset(void (*reset)(void))
+{
+	char *trace;
+
+	two_gpus();
+	put(word(ram, MINE), 0x31);
+	put(word(ram, CHILDS), 0xc41d);
+	put(word(other_ram, MINE), 0x32);
+	child_start();
+	child_touch();
+	trace_start();
+	CHECK_EQ(get(word(ram, MINE)), 0x31);
+	child_touch();
+	trace = trace_stop();
+	CHECKF(!strstr(trace, "mmap_fault"), "a page that was in faulted");
+
+	toucher_start();
+	reset();
+	toucher_stop();
+	CHECKF(toucher.served && toucher.rw_served,
+	       "%u touches, %u reads were served", toucher.served,
+	       toucher.rw_served);
+	CHECKF(toucher.refused, "no touch was refused meanwhile");
+	CHECKF(toucher.rw_refused, "no read was refused meanwhile");
+	CHECK_EQ(toucher.rw_errno, EIO);
+	CHECK_EQ(toucher.others_refused, 0);
+
+	trace_start();
+	CHECK_EQ(get(word(ram, MINE)), 0x31);
+	CHECK_EQ(get(word(other_ram, MINE)), 0x32);
+	child_touch();
+	trace = trace_stop();
+	CHECKF(faulted(trace, gpu, GPU_BASE + MINE * page),
+	       "the mapping survived:\n%s", trace);
+	CHECKF(faulted(trace, gpu, GPU_BASE + CHILDS * page),
+	       "the second process's mapping survived:\n%s", trace);
+	CHECKF(!strstr(trace, other), "the other GPU's mapping went:\n%s",
+	       trace);
+	CHECK_EQ(phys_read(GPU_BASE + MINE * page), 0x31);
+	put(word(ram, MINE), 0x33);
+	CHECK_EQ(phys_read(GPU_BASE + MINE * page), 0x33);
+}
+
+static void device_reset_D7(void)
+{
+	check_reset(reset_by_ioctl);
+}
+
+static void hot_reset_D7(void)
+{
+	check_reset(reset_by_hot_reset);
+}
+
+static void hot_reset_of_a_bridge_D7(void)
+{
+	check_reset(reset_by_hot_reset_of_a_bridge);
+}
+
+static void sysfs_reset_D7(void)
+{
+	check_reset(reset_by_sysfs);
+}
+
+static void hooks_D7(void)
+{
+	check_reset(reset_by_hooks);
+}
+
+static void error_recovery_D7(void)
+{
+	check_reset(error_and_recovery);
 }
 
 static void resets_nest(void)
 {
-	volatile uint64_t *ram;
-	int fd = gpu_open();
-
-	ram = mapped(fd);
-	sim_hook("prepare", gpu);
-	sim_hook("prepare", gpu);
-	sim_hook("done", gpu);
-	expect_blocked(fd, ram);
-	sim_hook("done", gpu);
-	expect_zapped(ram);
+	two_gpus();
+	put(word(ram, MINE), 0x41);
+	hook("prepare", gpu);
+	check_blocked(fd, ram);
+	hook("prepare", gpu);
+	check_blocked(fd, ram);
+	hook("done", gpu);
+	check_blocked(fd, ram);
+	hook("done", gpu);
+	CHECK_EQ(get(word(ram, MINE)), 0x41);
+	check_open(fd, ram);
 }
 
-static void between_error_and_resume(void)
+/* Several functions may report the same error; it is over once. */
+static void errors_do_not_nest(void)
 {
-	volatile uint64_t *ram;
-	int fd = gpu_open();
-
-	ram = mapped(fd);
-	sim_hook("detected", gpu);
-	expect_blocked(fd, ram);
-	/* Recovery resets on its way, which does not end it. */
-	sim_hook("prepare", gpu);
-	sim_hook("done", gpu);
-	expect_blocked(fd, ram);
-	sim_hook("detected", gpu);
-	sim_hook("resume", gpu);
-	expect_zapped(ram);
+	two_gpus();
+	hook("detected", gpu);
+	hook("detected", gpu);
+	hook("nonfatal", gpu);
+	check_blocked(fd, ram);
+	hook("resume", gpu);
+	check_open(fd, ram);
 }
 
-/* A recovery that failed ends with the next open. */
-static void error_without_resume(void)
+/* The end of a reset is not the end of the recovery it is a part of. */
+static void reset_inside_a_recovery(void)
 {
-	volatile uint64_t *ram;
-	int fd = gpu_open();
+	two_gpus();
+	check_open(fd, ram);
+	hook("detected", gpu);
+	reset_by_ioctl();
+	check_blocked(fd, ram);
+	hook("prepare", gpu);
+	hook("done", gpu);
+	check_blocked(fd, ram);
+	hook("resume", gpu);
+	check_open(fd, ram);
+}
 
-	ram = mapped(fd);
-	sim_hook("detected", gpu);
+/* Nor is the end of a recovery the end of a reset. */
+static void recovery_inside_a_reset(void)
+{
+	two_gpus();
+	hook("prepare", gpu);
+	hook("detected", gpu);
+	hook("resume", gpu);
+	check_blocked(fd, ram);
+	hook("done", gpu);
+	check_open(fd, ram);
+}
+
+static void reopen(void)
+{
 	unmap((void *)ram, GPU_SIZE);
 	device_close(fd);
 	fd = device_open(gpu);
 	ram = map_region(fd, 0, GPU_SIZE);
-	CHECK_EQ(ram[0], 0x5000);
 }
 
-/* A second process with its own mapping loses its pages too. */
-static void other_process_is_zapped(void)
+/* A recovery that was given up: opening the function resets it. */
+static void open_ends_an_error_without_recovery(void)
 {
-	int to[2], from[2], status, fd = gpu_open();
-	char byte = 0;
-	pid_t child;
-
-	CHECK(!pipe(to) && !pipe(from));
-	child = fork();
-	CHECK(child >= 0);
-	if (!child) {
-		volatile uint64_t *ram = mapped(fd);
-
-		CHECK(write(from[1], &byte, 1) == 1);
-		CHECK(read(to[0], &byte, 1) == 1);
-		CHECK(touch_faults(ram));
-		CHECK(write(from[1], &byte, 1) == 1);
-		CHECK(read(to[0], &byte, 1) == 1);
-		CHECK_EQ(ram[0], 0x5000);
-		_exit(0);
-	}
-	CHECK(read(from[0], &byte, 1) == 1);
-	sim_hook("prepare", gpu);
-	CHECK(write(to[1], &byte, 1) == 1);
-	CHECK(read(from[0], &byte, 1) == 1);
-	sim_hook("done", gpu);
-	CHECK(write(to[1], &byte, 1) == 1);
-	CHECK_EQ(waitpid(child, &status, 0), child);
-	CHECKF(WIFEXITED(status) && !WEXITSTATUS(status),
-	       "the child ended with status %#x", status);
-	close(to[0]);
-	close(to[1]);
-	close(from[0]);
-	close(from[1]);
+	two_gpus();
+	hook("nonfatal", gpu);
+	check_blocked(fd, ram);
+	reopen();
+	check_open(fd, ram);
 }
 
-/* A GPU's reset is no other's business. */
-static void other_gpu_is_left_alone(void)
+/* One that goes on: an open does not cut it short. */
+static void open_does_not_end_a_recovery(void)
 {
-	volatile uint64_t *ram, *other;
-	int fd;
-
-	machine_need(2, 2);
-	sim_load("gpu=%s,%s bridge=%s@0,%s@1 base=%#llx size=%#llx",
-		 slots[0].bdf[0], slots[1].bdf[0], slots[0].bdf[1],
-		 slots[1].bdf[1], GPU_BASE, GPU_SIZE);
-	gpu = slots[0].bdf[0];
-	fd = device_open(gpu);
-	ram = mapped(fd);
-	other = mapped(device_open(slots[1].bdf[0]));
-	sim_hook("prepare", gpu);
-	CHECK(touch_faults(ram));
-	CHECK(page_is_in(other));
-	CHECK_EQ(other[0], 0x5000);
-	sim_hook("done", gpu);
-	CHECK(page_is_in(other));
+	two_gpus();
+	hook("detected", gpu);
+	reopen();
+	check_blocked(fd, ram);
+	hook("resume", gpu);
+	check_open(fd, ram);
 }
 
-/* Registers are no RAM: they stay mapped, and so do other bridges. */
-static void registers_stay(void)
+static void open_does_not_end_a_reset(void)
+{
+	two_gpus();
+	hook("prepare", gpu);
+	reopen();
+	check_blocked(fd, ram);
+	hook("done", gpu);
+	check_open(fd, ram);
+}
+
+static void mapping_made_meanwhile(void)
+{
+	volatile uint64_t *late;
+
+	two_gpus();
+	put(word(ram, MINE), 0x51);
+	hook("prepare", gpu);
+	late = map_region(fd, 0, GPU_SIZE);
+	check_blocked(fd, late);
+	unmap((void *)ram, GPU_SIZE);
+	check_blocked(fd, late);
+	hook("done", gpu);
+	CHECK_EQ(get(word(late, MINE)), 0x51);
+}
+
+/*
+ * Registers are the bridge's. They stay mapped through its own resets as well:
+ * a guest's kernel stores to them whenever it changes a translation.
+ */
+static void atsd_mapping_stays(void)
 {
 	volatile uint64_t *atsd;
-	volatile uint64_t *ram;
-	int bridge, fd = gpu_open();
+	int bridge_fd;
+	uint64_t value;
 
-	ram = mapped(fd);
-	bridge = device_open(slots[0].bdf[1]);
-	atsd = map_region(bridge, 0, ATSD_SIZE);
-	atsd[1] = 0x77;
-	sim_hook("prepare", gpu);
-	CHECK_EQ(atsd[1], 0x77);
-	sim_hook("done", gpu);
-	sim_hook("prepare", slots[0].bdf[1]);
-	CHECK_EQ(atsd[1], 0x77);
-	sim_hook("done", slots[0].bdf[1]);
-	expect_zapped(ram);
+	two_gpus();
+	bridge_fd = device_open(bridge);
+	atsd = map_region(bridge_fd, 0, ATSD_SIZE);
+	atsd[1] = 0xa75d;
+	hook("prepare", gpu);
+	CHECK(load_word(&atsd[1], &value));
+	hook("prepare", bridge);
+	hook("detected", bridge);
+	CHECK(load_word(&atsd[1], &value));
+	hook("done", gpu);
+	hook("done", bridge);
+	hook("resume", bridge);
+	reset_by_ioctl();
+	CHECK(!ioctl(bridge_fd, VFIO_DEVICE_RESET));
+	CHECK(load_word(&atsd[1], &value));
+	CHECK_EQ(value, 0xa75d);
+}
+
+static void reset_of_a_bridge_leaves_gpu_ram(void)
+{
+	int bridge_fd;
+	char *trace;
+
+	two_gpus();
+	put(word(ram, MINE), 0x61);
+	bridge_fd = device_open(bridge);
+	hook("prepare", bridge);
+	check_open(fd, ram);
+	hook("done", bridge);
+	trace_start();
+	CHECK(!ioctl(bridge_fd, VFIO_DEVICE_RESET));
+	CHECK_EQ(get(word(ram, MINE)), 0x61);
+	trace = trace_stop();
+	CHECKF(!strstr(trace, "mmap_fault"), "a page went:\n%s", trace);
+}
+
+static int feature(uint32_t flags)
+{
+	struct vfio_device_feature arg = {
+		.argsz = sizeof(arg), .flags = flags,
+	};
+
+	return ioctl(fd, VFIO_DEVICE_FEATURE, &arg);
+}
+
+/* A GPU that sleeps is not to be touched either, as its BARs are not. */
+static void low_power_blocks(void)
+{
+	uint32_t set = VFIO_DEVICE_FEATURE_SET;
+
+	two_gpus();
+	put(word(ram, MINE), 0x71);
+	CHECKF(!feature(set | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY),
+	       "entering low power: %s", strerror(errno));
+	check_blocked(fd, ram);
+	get(other_ram);
+	CHECKF(!feature(set | VFIO_DEVICE_FEATURE_LOW_POWER_EXIT),
+	       "leaving low power: %s", strerror(errno));
+	CHECK_EQ(get(word(ram, MINE)), 0x71);
+	check_open(fd, ram);
+}
+
+static uint64_t config_offset(void)
+{
+	struct vfio_region_info info = {
+		.argsz = sizeof(info), .index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+
+	CHECK(!ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info));
+	return info.offset;
+}
+
+static void set_power_state(unsigned int state)
+{
+	uint64_t config = config_offset();
+	uint8_t at = 0x34, id = 0;
+	uint16_t ctrl;
+
+	CHECK_EQ(pread(fd, &at, 1, config + at), 1);
+	while (at && pread(fd, &id, 1, config + at) == 1 && id != 1)
+		CHECK_EQ(pread(fd, &at, 1, config + at + 1), 1);
+	CHECKF(at, "the function has no power management");
+	CHECK_EQ(pread(fd, &ctrl, 2, config + at + 4), 2);
+	ctrl = (ctrl & ~3) | state;
+	CHECK_EQ(pwrite(fd, &ctrl, 2, config + at + 4), 2);
+}
+
+/* The write takes the page away; the state it set is what keeps it away. */
+static void d3_blocks(void)
+{
+	two_gpus();
+	put(word(ram, MINE), 0x72);
+	hook("sleep", gpu);
+	set_power_state(3);
+	check_blocked(fd, ram);
+	set_power_state(0);
+	CHECK_EQ(get(word(ram, MINE)), 0x72);
+	check_open(fd, ram);
+
+	hook("sleep", gpu);
+	reset_by_ioctl();
+	check_open(fd, ram);
+}
+
+static void hooks_refuse_nonsense(void)
+{
+	static const char path[] = "/sys/kernel/debug/nvlink2-sim/hooks";
+	static const char *const bad[] = {
+		"prepare", "prepare ", "prepare 0000:00:00.0", "begin %s",
+		" %s", "prepare  %s", "prepare %s x", "prepare %s\n\n",
+		"prepare %s                      ",
+	};
+	char text[128];
+	unsigned int i;
+	int out;
+
+	two_gpus();
+	out = keep(open(path, O_WRONLY | O_CLOEXEC), path);
+	for (i = 0; i < ARRAY_LEN(bad); i++) {
+		snprintf(text, sizeof(text), bad[i], gpu);
+		CHECK_ERR(write(out, text, strlen(text)), EINVAL);
+	}
+	check_open(fd, ram);
 }
 
 const struct test reset_tests[] = {
-	{ "reset_by_ioctl_D7", ioctl_reset },
-	{ "reset_by_sysfs_D7", sysfs_reset },
-	{ "reset_hot_D7", hot_reset },
-	{ "reset_blocks_until_done_D7", between_prepare_and_done },
-	{ "reset_nests_D7", resets_nest },
-	{ "reset_error_blocks_until_resume_D7", between_error_and_resume },
-	{ "reset_error_without_resume", error_without_resume },
-	{ "reset_reaches_other_processes_D7", other_process_is_zapped },
-	{ "reset_leaves_other_gpus_alone", other_gpu_is_left_alone },
-	{ "reset_leaves_registers_alone", registers_stay },
+	{ "reset_device_reset_D7", device_reset_D7 },
+	{ "reset_hot_reset_D7", hot_reset_D7 },
+	{ "reset_hot_reset_of_a_bridge_D7", hot_reset_of_a_bridge_D7 },
+	{ "reset_sysfs_reset_D7", sysfs_reset_D7 },
+	{ "reset_hooks_D7", hooks_D7 },
+	{ "reset_error_recovery_D7", error_recovery_D7 },
+	{ "reset_resets_nest_D7", resets_nest },
+	{ "reset_errors_do_not_nest", errors_do_not_nest },
+	{ "reset_reset_inside_a_recovery", reset_inside_a_recovery },
+	{ "reset_recovery_inside_a_reset", recovery_inside_a_reset },
+	{ "reset_open_ends_an_error_without_recovery",
+	  open_ends_an_error_without_recovery },
+	{ "reset_open_does_not_end_a_recovery", open_does_not_end_a_recovery },
+	{ "reset_open_does_not_end_a_reset", open_does_not_end_a_reset },
+	{ "reset_mapping_made_meanwhile", mapping_made_meanwhile },
+	{ "reset_atsd_mapping_stays", atsd_mapping_stays },
+	{ "reset_reset_of_a_bridge_leaves_gpu_ram",
+	  reset_of_a_bridge_leaves_gpu_ram },
+	{ "reset_low_power_blocks", low_power_blocks },
+	{ "reset_d3_blocks", d3_blocks },
+	{ "reset_hooks_refuse_nonsense", hooks_refuse_nonsense },
 	{ NULL, NULL }
 };
