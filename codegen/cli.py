@@ -126,6 +126,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Runs the command line and returns the exit status."""
     parser = _parser()
     args = parser.parse_args(argv)
     # A spec may hold what this terminal's character set cannot show.

@@ -40,6 +40,8 @@ class Constant:
 
 @dataclass(frozen=True)
 class Vendor:
+    """A PCI vendor that types of regions belong to."""
+
     at: tuple
     name: str
     id: int
@@ -66,6 +68,8 @@ class Value:
 
 @dataclass(frozen=True)
 class Field:
+    """One field of a record, where it stands and what fills it."""
+
     at: tuple
     name: str
     type: str
@@ -143,6 +147,8 @@ class Size:
 
 @dataclass(frozen=True)
 class Region:
+    """A device region and the capabilities it carries."""
+
     at: tuple
     name: str
     vendor: str
@@ -192,6 +198,8 @@ class Check:
 
 @dataclass(frozen=True)
 class Property:
+    """One device-tree property that a guest is given."""
+
     at: tuple
     name: str
     type: str
@@ -238,6 +246,8 @@ class Reserved:
 
 @dataclass(frozen=True)
 class Spec:
+    """All of a specification, as its file has it."""
+
     name: str
     version: int
     doc: str

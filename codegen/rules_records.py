@@ -67,7 +67,7 @@ def _alike(record: Record) -> Iterator[Complaint]:
             return
     aligns = {abi.name: record.layout(abi).align for abi in ABIS}
     if len(set(aligns.values())) > 1:
-        guilty = next(field for field in record.fields if field.type == "u64")
+        guilty, *_ = (field for field in record.fields if field.type == "u64")
         shown = ", ".join(f"{align} on {name}" for name, align in aligns.items())
         yield ("record-abi", guilty.at + ("type",), f"struct {record.struct} is aligned to {shown} "
                f"because of field {guilty.name}; make its type aligned_u64")
@@ -124,6 +124,7 @@ def _sources(cap: Record, spec: Spec) -> Iterator[Complaint]:
 
 
 def check(spec: Spec) -> Iterator[Complaint]:
+    """Complaints about the bytes of every record, and about values no record carries."""
     for record in spec.core_structs:
         yield from _bytes(record, multiple_of_8=False)
     header = spec.core_struct("vfio_info_cap_header")

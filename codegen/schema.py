@@ -62,7 +62,7 @@ def _missing_keys(document: Document, err, path: tuple) -> list[Finding]:
             for key in err.validator_value if key not in err.instance]
 
 
-def _phrase(err) -> str:
+def _phrase(err) -> str:  # pylint: disable=too-many-return-statements  # one a keyword
     """What is wrong with one value, and what would be right."""
     kind, wanted, given = err.validator, err.validator_value, _shown(err.instance)
     if kind == "type":

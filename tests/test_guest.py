@@ -71,6 +71,7 @@ class Boots:
 
 @pytest.fixture(scope="session")
 def boots(request):
+    """The machines of all the tests of this session."""
     wanted = dict.fromkeys((item.callspec.params["flavour"], item.callspec.params["suite"])
                            for item in request.session.items
                            if "boots" in getattr(item, "fixturenames", ()))

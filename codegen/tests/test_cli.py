@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The command: exit statuses, messages, and never a traceback."""
 
+import subprocess
 import sys
 
 import pytest
@@ -83,7 +84,6 @@ def test_cli_broken_schema_is_an_internal_error(monkeypatch, capsys, tmp_path):
 
 
 def test_cli_missing_module():
-    import subprocess
     # -S leaves out the directories packages are installed in.
     result = subprocess.run([sys.executable, "-S", "-m", "codegen", "check"], cwd=ROOT,
                             capture_output=True, text=True, check=False)
@@ -94,7 +94,7 @@ def test_cli_missing_module():
 
 def test_cli_old_python(monkeypatch, capsys):
     monkeypatch.setattr(sys, "version_info", (3, 9, 2))
-    assert __main__._main() == 2
+    assert __main__.main() == 2
     assert "needs Python 3.11 or newer, this is 3.9" in capsys.readouterr().err
 
 

@@ -18,6 +18,7 @@ GOLDEN = {GPU_RAM: "gpu_ram.bin", ATSD: "atsd.bin"}
 
 @pytest.fixture(name="marshal", scope="module")
 def marshal_fixture(tmp_path_factory):
+    """A function that runs the generated marshalling with given values."""
     program = tmp_path_factory.mktemp("marshal") / "marshal"
     objection = compile_c((DATA / "marshal.c").read_text(), "-std=gnu11", "-I", str(SHIM),
                           "-I", str(ROOT / "generated/kernel"), "-I", str(ROOT / "uapi"),

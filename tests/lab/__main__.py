@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
+"""python3 -m tests.lab"""
+
 import sys
 
 from .cli import main

@@ -165,15 +165,14 @@ class Apt:
     def _get(self, packages):
         command = ["apt-get", *self._options(), "-qq", "download",
                    *(package.spec for package in packages)]
-        process = subprocess.Popen(command, cwd=self.debs, env=_plain_env(), text=True,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE)
-        try:
-            _, errors = process.communicate()
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
+        with subprocess.Popen(command, cwd=self.debs, env=_plain_env(), text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE) as process:
+            try:
+                _, errors = process.communicate()
+            except BaseException:
+                process.terminate()
+                raise
         if process.returncode:
             raise LabError(f"a download failed: {_last_words(errors)}. What has arrived is kept: "
                            "run the command again")

@@ -11,7 +11,7 @@ from . import attack, build, flavours, interactive, judge, lint, machine, mutant
 from .errors import Findings, LabError
 from .paths import BUILD, ROOT, cache
 from .progress import note
-from .unpack import remove_tree
+from .unpack import remove, remove_tree
 
 EXAMPLES = """\
 examples:
@@ -138,7 +138,7 @@ def _boot(args):
     def show(line):
         shown = line
         if args.program_only:
-            command, harness, _ = judge.split([line])
+            command = judge.split([line])[0]
             if not command:
                 return
             shown = command[0]
@@ -227,7 +227,7 @@ def _clean(args):
     keep = set() if args.cache else {cache()}
     for path in BUILD.iterdir() if BUILD.exists() else ():
         if path not in keep:
-            remove_tree(path) if path.is_dir() else path.unlink()
+            remove(path)
     if args.cache and cache().exists():
         remove_tree(cache())
     return 0

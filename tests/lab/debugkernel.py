@@ -23,7 +23,7 @@ from . import source
 from .errors import LabError
 from .paths import BUILD, ROOT, cache, locked, write_atomic
 from .progress import note
-from .unpack import make_once, remove_tree
+from .unpack import make_once, remove, remove_tree
 
 SERIES = "6.12"
 PATCHES = sorted((ROOT / "kernel/patches" / SERIES).glob("*.patch"))
@@ -61,7 +61,7 @@ def kernel(apt, refresh=False):
         make_once(folder, lambda draft: _run(["tar", "-xJf", archive, "-C", draft], "tar"))
         for other in home.iterdir():
             if other.name not in (archive.name, folder.name, record.name, ".lock"):
-                remove_tree(other) if other.is_dir() else other.unlink()
+                remove(other)
         return (folder / "release").read_text("utf-8").strip(), folder
 
 

@@ -115,16 +115,15 @@ def _attempt(root, kernel, archive, nonce, timeout, on_line, append, extra, on_d
         initrd.write(archive)
         initrd.flush()
         command = qemu.command(root, kernel.vmlinux, initrd.name, append, extra)
-        process = subprocess.Popen(command, env=qemu.environment(root),
-                                   stdin=None if on_data else subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   preexec_fn=_die_with_parent)
-        try:
-            return Listener(process, nonce, timeout, on_line, on_data).listen()
-        finally:
-            process.kill()
-            process.wait()
-            process.stdout.close()
+        # _die_with_parent makes two system calls and takes no lock.
+        with subprocess.Popen(  # pylint: disable=subprocess-popen-preexec-fn
+                command, env=qemu.environment(root), stdin=None if on_data else subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                preexec_fn=_die_with_parent) as process:
+            try:
+                return Listener(process, nonce, timeout, on_line, on_data).listen()
+            finally:
+                process.kill()
 
 
 def _die_with_parent():

@@ -6,12 +6,12 @@ import threading
 import time
 
 _lock = threading.Lock()
-_sink = None
+_sink = None  # pylint: disable=invalid-name  # no constant
 
 
 def redirect(sink):
     """Sends every line to `sink(text)` instead (a test runner that owns the terminal)."""
-    global _sink
+    global _sink  # pylint: disable=global-statement,invalid-name  # there is one standard error
     _sink = sink
 
 

@@ -13,13 +13,12 @@ from tests.lab.flavours import Kernel
 
 
 def listen(script, timeout=30):
-    process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    try:
-        return machine.Listener(process, "5eed", timeout, None, None).listen()
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE,
+                          stdin=subprocess.DEVNULL) as process:
+        try:
+            return machine.Listener(process, "5eed", timeout, None, None).listen()
+        finally:
+            process.kill()
 
 
 def test_end_marker_stops_at_once():
@@ -70,7 +69,7 @@ def test_firmware_hang_is_retried_and_given_up(monkeypatch):
     assert len(tries) == machine.ATTEMPTS
 
 
-def test_archive_is_what_cpio_reads(tmp_path):
+def test_archive_is_what_cpio_reads():
     archive = Archive()
     archive.file("a/b/c", b"xyz", 0o755)
     archive.symlink("l", "a/b/c")

@@ -55,3 +55,11 @@ def remove_tree(path):
         for folder, _, _ in os.walk(path):
             os.chmod(folder, 0o755)
         shutil.rmtree(path)
+
+
+def remove(path):
+    """Removes a file or a folder."""
+    if path.is_dir():
+        remove_tree(path)
+    else:
+        path.unlink()
