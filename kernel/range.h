@@ -6,6 +6,7 @@
 #ifndef NVLINK2_RANGE_H
 #define NVLINK2_RANGE_H
 
+#include <linux/minmax.h>
 #include <linux/stddef.h>
 #include <linux/types.h>
 
@@ -41,7 +42,7 @@ static inline u64 nvlink2_range_clip(u64 pos, u64 len, u64 size)
 {
 	if (pos >= size)
 		return 0;
-	return len < size - pos ? len : size - pos;
+	return min(len, size - pos);
 }
 
 /**
@@ -58,7 +59,7 @@ static inline u64 nvlink2_range_piece(u64 pos, u64 len, u64 step)
 {
 	u64 room = step - (pos & (step - 1));
 
-	return len < room ? len : room;
+	return min(len, room);
 }
 
 /**

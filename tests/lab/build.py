@@ -11,6 +11,7 @@ from . import flavours
 from .errors import Findings, LabError
 from .paths import BUILD, ROOT, locked, write_atomic
 from .progress import note
+from .unpack import remove_tree
 
 CROSS = "powerpc64le-linux-gnu-"
 _WARNINGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"]
@@ -38,6 +39,14 @@ def synchronize_all(target):
     """Brings a copy of the module's sources up to date."""
     for part in MODULE_INPUTS:
         synchronize(ROOT / part, target / part)
+
+
+def planted_copy(target, path, text):
+    """A copy of the module's sources with one more file in it, and nothing of a build before."""
+    for part in ("kernel", "generated", "uapi"):
+        remove_tree(target / part)
+    synchronize_all(target)
+    (target / path).write_text(text, "ascii")
 
 
 def synchronize(source, target):

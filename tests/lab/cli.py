@@ -88,7 +88,10 @@ def _parser():
 
     commands.add_parser("demo", help="show a machine with 2 GPUs and 4 bridges")
     commands.add_parser("bench", help="run the measurements in the machine")
-    commands.add_parser("lint", help="check the sources: W=1, sparse, checkpatch, Python, shell")
+    checks = commands.add_parser("lint", help="check the sources: compilers, sparse, checkpatch, "
+                                              "coccinelle, Python, shell")
+    checks.add_argument("checks", nargs="*", metavar="CHECK",
+                        help=f"of {', '.join(lint.CHECKS)} (default: all)")
     clean = commands.add_parser("clean", help="remove what was built; the cache stays")
     clean.add_argument("--cache", action="store_true", help="remove what was fetched too")
     return parser
@@ -216,8 +219,11 @@ def _bench(_):
     return _show("bench", 600)
 
 
-def _lint(_):
-    findings = lint.lint()
+def _lint(args):
+    unknown = set(args.checks) - set(lint.CHECKS)
+    if unknown:
+        raise LabError(f"no check {', '.join(sorted(unknown))}: there is {', '.join(lint.CHECKS)}")
+    findings = lint.lint(args.checks)
     for finding in findings:
         print(finding)
     return 1 if findings else 0

@@ -12,15 +12,15 @@ debug kernel at the same place, before anything of ours.
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
 import time
 from pathlib import Path
 
-from . import source
+from . import kernelmake, source
 from .errors import LabError
+from .kernelmake import CROSS, run
 from .paths import BUILD, ROOT, cache, locked, write_atomic
 from .progress import note
 from .unpack import make_once, remove, remove_tree
@@ -28,7 +28,6 @@ from .unpack import make_once, remove, remove_tree
 SERIES = "6.12"
 PATCHES = sorted((ROOT / "kernel/patches" / SERIES).glob("*.patch"))
 FRAGMENT = Path(__file__).with_name("debug.config")
-CROSS = "powerpc64le-linux-gnu-"
 # The compiler of the stock kernels of the series.
 COMPILER = f"{CROSS}gcc-12"
 _MODULES = ("arch/powerpc/kvm/kvm.ko", "arch/powerpc/kvm/kvm-hv.ko")
@@ -58,7 +57,7 @@ def kernel(apt, refresh=False):
             archive, folder = home / f"{key}.tar.xz", home / key
         if not archive.exists():
             _make(source.tree(apt, SERIES), archive)
-        make_once(folder, lambda draft: _run(["tar", "-xJf", archive, "-C", draft], "tar"))
+        make_once(folder, lambda draft: run(["tar", "-xJf", archive, "-C", draft], "tar"))
         for other in home.iterdir():
             if other.name not in (archive.name, folder.name, record.name, ".lock"):
                 remove(other)
@@ -66,7 +65,7 @@ def kernel(apt, refresh=False):
 
 
 def _key(version):
-    compiler = _run([COMPILER, "--version"], COMPILER).splitlines()[0]
+    compiler = run([COMPILER, "--version"], COMPILER).splitlines()[0]
     recipe = f"{_RECIPE}\0{_MODULES}\0{version}\0{compiler}\0".encode()
     recipe += b"".join(path.read_bytes() for path in [FRAGMENT, *PATCHES])
     digest = hashlib.sha256(recipe).hexdigest()
@@ -81,15 +80,14 @@ def _make(tree, archive):
         remove_tree(folder)
         folder.mkdir()
     tree = _patched(tree, archive.parent / "source")
-    make = ["make", "-C", tree, f"O={build}", "ARCH=powerpc", f"CROSS_COMPILE={CROSS}",
-            f"CC={COMPILER}", f"-j{os.cpu_count() or 1}"]
+    make = kernelmake.command(tree, build, f"CC={COMPILER}")
     note(f"building the debug kernel {SERIES} (once; 5 to 10 minutes on 2 cores)")
-    _configure(make, tree, build)
+    kernelmake.configure(make, tree, build, FRAGMENT)
     _run_long([*make, "vmlinux", "modules"])
     _keep(make, tree, build, keep)
     note("packing the debug kernel")
     draft = archive.with_suffix(".draft")
-    _run(["tar", "-cf", draft, "-C", keep, "--use-compress-program=xz -1 -T0", "."], "tar")
+    run(["tar", "-cf", draft, "-C", keep, "--use-compress-program=xz -1 -T0", "."], "tar")
     draft.replace(archive)
     for folder in (build, keep, tree):
         remove_tree(folder)
@@ -98,44 +96,25 @@ def _make(tree, archive):
 def _patched(tree, copy):
     """A copy of the source with the patches. Its files are links, which patch replaces."""
     remove_tree(copy)
-    _run(["cp", "-al", tree, copy], "cp")
+    run(["cp", "-al", tree, copy], "cp")
     for path in PATCHES:
         note(f"applying {path.name}")
-        _run(["patch", "-p1", "-d", copy, "--fuzz=0", "--no-backup-if-mismatch", "-i", path],
-             f"patch {path.name}")
+        run(["patch", "-p1", "-d", copy, "--fuzz=0", "--no-backup-if-mismatch", "-i", path],
+            f"patch {path.name}")
     return copy
 
 
-def _configure(make, tree, build):
-    _run([*make, "allnoconfig"], "make allnoconfig")
-    config = build / ".config"
-    _run([tree / "scripts/kconfig/merge_config.sh", "-m", "-O", build, config, FRAGMENT],
-         "merge_config.sh", cwd=build)
-    _run([*make, "olddefconfig"], "make olddefconfig")
-    lost = lost_lines(FRAGMENT.read_text("utf-8"), config.read_text("utf-8"))
-    if lost:
-        raise LabError(f"{FRAGMENT.name}: the configuration of Linux {SERIES} does not take "
-                       f"{', '.join(lost)}; an option they depend on is missing")
-
-
-def lost_lines(fragment, config):
-    """The settings of a fragment that a configuration does not have."""
-    have = set(config.splitlines())
-    return [line for line in fragment.splitlines()
-            if line.startswith("CONFIG_") and line not in have]
-
-
 def _keep(make, tree, build, keep):
-    release = _run([*make, "-s", "kernelrelease"], "make kernelrelease").split()[-1]
+    release = run([*make, "-s", "kernelrelease"], "make kernelrelease").split()[-1]
     (keep / "release").write_text(release + "\n", "utf-8")
-    _run([f"{CROSS}strip", "-g", "-o", keep / "vmlinux", build / "vmlinux"], "strip")
+    run([f"{CROSS}strip", "-g", "-o", keep / "vmlinux", build / "vmlinux"], "strip")
     (keep / "modules").mkdir()
     for module in _MODULES:
-        _run([f"{CROSS}strip", "-g", "-o", keep / "modules" / Path(module).name, build / module],
-             "strip")
+        run([f"{CROSS}strip", "-g", "-o", keep / "modules" / Path(module).name, build / module],
+            "strip")
     (keep / "order").write_text("".join(f"{Path(module).stem}\n" for module in _MODULES), "utf-8")
-    _run([*make, "run-command", "KBUILD_RUN_COMMAND="
-          f"+{tree}/scripts/package/install-extmod-build {keep / 'tree'}"], "install-extmod-build")
+    run([*make, "run-command", "KBUILD_RUN_COMMAND="
+         f"+{tree}/scripts/package/install-extmod-build {keep / 'tree'}"], "install-extmod-build")
     # The script leaves out what a build of modules against vmlinux does not need.
     shutil.copyfile(build / "Module.symvers", keep / "tree/Module.symvers")
     # And it makes the build's own tools for the machine the kernel is for; ours runs here.
@@ -145,18 +124,6 @@ def _keep(make, tree, build, keep):
             shutil.copy2(tool, path)
 
 
-def _run(command, what, **options):
-    try:
-        done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, check=False, env=_env(), **options)
-    except FileNotFoundError:
-        raise LabError(f"{command[0]} is missing: run `sh tests/setup.sh test` to install what "
-                       "the debug kernel needs") from None
-    if done.returncode:
-        raise LabError(f"{what} failed:\n{(done.stdout + done.stderr).strip()[-2000:]}")
-    return done.stdout
-
-
 def _run_long(command):
     """Runs the build with its output in a log, and says how far it is."""
     _LOG.parent.mkdir(parents=True, exist_ok=True)
@@ -164,7 +131,8 @@ def _run_long(command):
     lines = 0
     with open(_LOG, "w", encoding="utf-8") as log, \
          subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_env()) as process:
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          env=kernelmake.environment()) as process:
         try:
             for line in process.stdout:
                 log.write(line)
@@ -180,10 +148,3 @@ def _run_long(command):
         errors = [line for line in said if re.search(r"\berror:|\*\*\*", line)][:5]
         raise LabError("\n".join(["the debug kernel does not build:", *(errors or said[-20:]),
                                   f"(all of it: {_LOG})"]))
-
-
-def _env():
-    return {key: value for key, value in os.environ.items()
-            if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")} | {
-                "LC_ALL": "C", "KBUILD_BUILD_TIMESTAMP": "1970-01-01", "KBUILD_BUILD_USER": "lab",
-                "KBUILD_BUILD_HOST": "lab"}

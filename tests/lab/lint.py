@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Static checks: the kernel's own (W=1, sparse, checkpatch) and those of Python and shell."""
+"""The static checks: the kernel's own (W=1, sparse, checkpatch, coccinelle), Python's and shell's."""
 
 import os
 import re
 import subprocess
 import sys
-import tarfile
+from functools import partial
 
-from . import build, flavours
+from . import coccinelle, compilers, flavours, source
 from .errors import LabError
-from .paths import BUILD, ROOT, cache, locked
+from .paths import BUILD, ROOT
 from .progress import note
-from .unpack import make_once, remove_tree, unpack
-
-_CHECKPATCH_FILES = ("checkpatch.pl", "spelling.txt", "const_structs.checkpatch")
 
 # Rules that cannot hold where a construct is the file's very purpose.
 _EXEMPT = {
@@ -25,68 +22,20 @@ _EXEMPT = {
     "generated/kernel/nvlink2_contract.h": {"COMPLEX_MACRO", "MACRO_ARG_REUSE"},
 }
 _KERNEL_C = ("kernel", "generated/kernel")
+_PYTHON = ("codegen", "tests")
+_INSTALL = "is missing: run `sh tests/setup.sh lint`"
 
 
-def checkpatch():
-    """The kernel's checkpatch.pl, out of Debian's source package of the same series."""
-    target = cache() / "checkpatch"
-    with locked(cache()):
-        if not target.exists():
-            apt = flavours.index()
-            apt.refresh()
-            series = next(iter(flavours.FLAVOURS.values())).series
-            deb, = apt.fetch([f"linux-source-{series}"], f"linux-source-{series}")
-            note("taking checkpatch.pl out of the kernel's source (half a minute)")
-            make_once(target, lambda draft: _take_scripts(deb, draft))
-            deb.unlink()
-    return target / "checkpatch.pl"
-
-
-def _take_scripts(deb, draft):
-    raw = draft / "raw"
-    unpack(deb, raw, ["./usr/src/linux-source-*.tar.xz"])
-    archive, = raw.glob("usr/src/*.tar.xz")
-    missing = set(_CHECKPATCH_FILES)
-    # Read as a stream and left early: all of it would be 1.5 GB.
-    with tarfile.open(archive, "r|xz") as source:
-        for member in source:
-            name = os.path.basename(member.name)
-            if name in missing and f"/scripts/{name}" in member.name:
-                (draft / name).write_bytes(source.extractfile(member).read())
-                missing.discard(name)
-                if not missing:
-                    break
-    if missing:
-        raise LabError(f"{deb.name} has no scripts/{', '.join(sorted(missing))}")
-    remove_tree(raw)
-
-
-def _compiler_warnings(name):
-    """Warnings of W=1 and sparse in our own files, from a build of everything."""
-    tree = BUILD / f"lint-{name}"
-    with locked(tree):
-        for part in ("kernel", "generated", "uapi"):
-            remove_tree(tree / part)
-        build.synchronize_all(tree)
-        command = build.make_command(name, tree, "W=1", "C=2")
-        text = build.run(command, f"the module for {name}", env=build.clean_env())
-    if "CHECK " not in text:
-        raise LabError("the build ran no sparse: run `sh tests/setup.sh lint`")
-    return [f"{name}: {line}" for line in own_warnings(text, tree)]
-
-
-def own_warnings(text, tree):
-    """The compiler's and sparse's complaints about files of the tree, not of the headers."""
-    pattern = re.compile(rf"^{re.escape(str(tree))}/(\S+:\d+:.*(?:warning|error):.*)$", re.MULTILINE)
-    return pattern.findall(text)
+def _source():
+    return source.tree(flavours.index(), compilers.SERIES)
 
 
 def _checkpatch_findings():
     files = sorted(path for folder in _KERNEL_C for pattern in ("*.c", "*.h")
                    for path in (ROOT / folder).rglob(pattern) if not path.name.endswith(".mod.c"))
     done = subprocess.run(
-        ["perl", str(checkpatch()), "--no-tree", "--strict", "--terse", "--show-types", "--no-summary",
-         "--max-line-length=100", "--file",
+        ["perl", str(_source() / "scripts/checkpatch.pl"), "--no-tree", "--strict", "--terse",
+         "--show-types", "--no-summary", "--max-line-length=100", "--file",
          *(str(path.relative_to(ROOT)) for path in files)],
         cwd=ROOT, capture_output=True, text=True, check=False)
     found = [line for line in done.stdout.splitlines() if re.match(r"\S+:\d+: ", line)]
@@ -101,11 +50,29 @@ def exempt(line):
     return bool(match) and match[2] in _EXEMPT.get(match[1], ())
 
 
-def _python_findings():
-    done = subprocess.run([sys.executable, "-W", "error", "-m", "compileall", "-q", "-f",
-                           "codegen", "tests"], cwd=ROOT, capture_output=True, text=True, check=False,
+def _syntax_findings():
+    done = subprocess.run([sys.executable, "-W", "error", "-m", "compileall", "-q", "-f", *_PYTHON],
+                          cwd=ROOT, capture_output=True, text=True, check=False,
                           env={**os.environ, "PYTHONPYCACHEPREFIX": str(BUILD / "pycache")})
     return [done.stdout + done.stderr] if done.returncode else []
+
+
+def _pylint_findings():
+    planted = BUILD / "lint-pylint/planted.py"
+    planted.parent.mkdir(parents=True, exist_ok=True)
+    planted.write_text('"""Imports what it does not use."""\nimport os\n', "ascii")
+    # Debian's, with its own Python: another one lacks the modules that are imported.
+    done = subprocess.run(["/usr/bin/python3", "-m", "pylint", "--rcfile=.pylintrc", "--score=n",
+                           "--msg-template={path}:{line}: {msg} ({symbol})", *_PYTHON, str(planted)],
+                          cwd=ROOT, capture_output=True, text=True, check=False,
+                          env={**os.environ, "PYLINTHOME": str(BUILD / "lint-pylint")})
+    if "No module named pylint" in done.stderr:
+        raise LabError(f"pylint {_INSTALL}")
+    found = [line for line in done.stdout.splitlines() if line and not line.startswith("***")]
+    ours = [line for line in found if "planted.py:" not in line]
+    if not any("(unused-import)" in line for line in found if line not in ours):
+        raise LabError(f"pylint did not report a planted mistake: {(done.stdout + done.stderr)[-500:]}")
+    return ours
 
 
 def _shell_findings():
@@ -122,20 +89,28 @@ def _shellcheck(options, files):
         done = subprocess.run(["shellcheck", "--format=gcc", *options, *map(str, files)], cwd=ROOT,
                               capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise LabError("shellcheck is missing: run `sh tests/setup.sh lint`") from None
+        raise LabError(f"shellcheck {_INSTALL}") from None
     return (done.stdout + done.stderr).splitlines()
 
 
-def lint():
-    """Runs every check and returns all findings."""
+# What `make lint` runs, and `make test` as one test each: {name: function that gives findings}.
+CHECKS = {
+    **{f"gcc-sparse-{name}": partial(compilers.gcc_and_sparse, name) for name in flavours.ALL},
+    "clang": compilers.clang,
+    "checkpatch": _checkpatch_findings,
+    "coccinelle": lambda: coccinelle.findings(_source()),
+    "pylint": _pylint_findings,
+    "python-syntax": _syntax_findings,
+    "shellcheck": _shell_findings,
+}
+
+
+def lint(names=()):
+    """Runs the checks of these names, or all, and returns all findings."""
     findings = []
-    checks = [(f"W=1 and sparse, {name}", lambda name=name: _compiler_warnings(name))
-              for name in flavours.FLAVOURS]
-    checks += [("checkpatch", _checkpatch_findings), ("Python", _python_findings),
-               ("shell scripts", _shell_findings)]
-    for title, check in checks:
-        note(f"lint: {title}")
-        found = check()
-        note(f"lint: {title}: {len(found)} findings" if found else f"lint: {title}: clean")
+    for name in names or CHECKS:
+        note(f"lint: {name}")
+        found = CHECKS[name]()
+        note(f"lint: {name}: {len(found)} findings" if found else f"lint: {name}: clean")
         findings += found
     return findings
