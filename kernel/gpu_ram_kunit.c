@@ -144,4 +144,5 @@ static struct kunit_suite nvlink2_gpu_ram_suite = {
 	.name = "nvlink2_gpu_ram",
 	.test_cases = nvlink2_gpu_ram_cases,
 };
+
 kunit_test_suite(nvlink2_gpu_ram_suite);

@@ -73,4 +73,5 @@ static struct kunit_suite nvlink2_lpar_suite = {
 	.name = "nvlink2_lpar",
 	.test_cases = nvlink2_lpar_cases,
 };
+
 kunit_test_suite(nvlink2_lpar_suite);

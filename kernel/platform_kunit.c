@@ -91,4 +91,5 @@ static struct kunit_suite nvlink2_platform_suite = {
 	.name = "nvlink2_platform",
 	.test_cases = nvlink2_platform_cases,
 };
+
 kunit_test_suite(nvlink2_platform_suite);

@@ -66,12 +66,13 @@ static void test_range_ok_edges(struct kunit *test)
 			for (k = 0; k < edges.nr; k++) {
 				bool want = inside(edges.at[i], edges.at[k],
 						   sizes[s]);
+				bool ok = nvlink2_range_ok(edges.at[i],
+							   edges.at[k], sizes[s]);
 
 				yes += want;
-				KUNIT_ASSERT_EQ_MSG(test, nvlink2_range_ok(
-					edges.at[i], edges.at[k], sizes[s]),
-					want, "pos %llx len %llx size %llx",
-					edges.at[i], edges.at[k], sizes[s]);
+				KUNIT_ASSERT_EQ_MSG(test, ok, want,
+						    "pos %llx len %llx size %llx",
+						    edges.at[i], edges.at[k], sizes[s]);
 			}
 		}
 	}
@@ -87,11 +88,10 @@ static void test_range_ok_exhaustive(struct kunit *test)
 	for (size = 0; size <= 24; size++)
 		for (pos = -26ULL; pos != 26; pos++)
 			for (len = -26ULL; len != 26; len++)
-				KUNIT_ASSERT_EQ_MSG(test,
-					nvlink2_range_ok(pos, len, size),
-					inside(pos, len, size),
-					"pos %llx len %llx size %llx", pos, len,
-					size);
+				KUNIT_ASSERT_EQ_MSG(test, nvlink2_range_ok(pos, len, size),
+						    inside(pos, len, size),
+						    "pos %llx len %llx size %llx",
+						    pos, len, size);
 }
 
 /* Each page of a window, as a fault asks for it, up to the end of the offsets. */
@@ -108,10 +108,9 @@ static void test_range_ok_pages(struct kunit *test)
 		for (; pos < (1ULL << 40); pos = pos * 2 + pages[i])
 			KUNIT_ASSERT_FALSE(test, nvlink2_range_ok(pos, pages[i],
 								  size));
-		KUNIT_EXPECT_FALSE(test, nvlink2_range_ok(
-			(1ULL << 40) - pages[i], pages[i], size));
-		KUNIT_EXPECT_TRUE(test, nvlink2_range_ok(
-			(1ULL << 40) - pages[i], pages[i], 1ULL << 40));
+		pos = (1ULL << 40) - pages[i];
+		KUNIT_EXPECT_FALSE(test, nvlink2_range_ok(pos, pages[i], size));
+		KUNIT_EXPECT_TRUE(test, nvlink2_range_ok(pos, pages[i], 1ULL << 40));
 	}
 }
 
@@ -130,11 +129,9 @@ static void test_range_clip_edges(struct kunit *test)
 				/* What is left is inside, and as much as can be. */
 				KUNIT_ASSERT_LE(test, got, len);
 				if (got)
-					KUNIT_ASSERT_TRUE(test, inside(pos, got,
-								sizes[s]));
+					KUNIT_ASSERT_TRUE(test, inside(pos, got, sizes[s]));
 				if (got < len)
-					KUNIT_ASSERT_FALSE(test,
-						inside(pos, got + 1, sizes[s]));
+					KUNIT_ASSERT_FALSE(test, inside(pos, got + 1, sizes[s]));
 			}
 		}
 	}
@@ -181,12 +178,12 @@ static void test_range_meet(struct kunit *test)
 	for (a = 0; a < 8; a++)
 		for (a_len = 0; a_len < 6; a_len++)
 			for (b = 0; b < 8; b++)
-				for (b_len = 0; b_len < 6; b_len++)
-					KUNIT_ASSERT_EQ(test,
-						nvlink2_range_meet(a, a_len, b,
-								   b_len),
-						a_len && b_len &&
-						a + a_len > b && b + b_len > a);
+				for (b_len = 0; b_len < 6; b_len++) {
+					bool met = nvlink2_range_meet(a, a_len, b, b_len);
+
+					KUNIT_ASSERT_EQ(test, met, a_len && b_len &&
+							a + a_len > b && b + b_len > a);
+				}
 	KUNIT_EXPECT_TRUE(test, nvlink2_range_meet(0, U64_MAX, SZ_2G, SZ_64M));
 	KUNIT_EXPECT_TRUE(test, nvlink2_range_meet(U64_MAX, 1, 1, U64_MAX));
 }
@@ -250,4 +247,5 @@ static struct kunit_suite nvlink2_range_suite = {
 	.name = "nvlink2_range",
 	.test_cases = nvlink2_range_cases,
 };
+
 kunit_test_suite(nvlink2_range_suite);

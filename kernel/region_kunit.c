@@ -19,8 +19,7 @@ static struct vfio_info_cap chain_of(struct kunit *test,
 	struct vfio_info_cap caps = {};
 
 	KUNIT_ASSERT_EQ(test, nvlink2_region_add_caps(id, values, &caps), 0);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test,
-			free_chain, caps.buf), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_chain, caps.buf), 0);
 	return caps;
 }
 
@@ -91,8 +90,7 @@ static void test_region_chain_is_appended(struct kunit *test)
 						       sizeof(first)), 0);
 	KUNIT_ASSERT_EQ(test, nvlink2_region_add_caps(NVLINK2_REGION_GPU_RAM,
 						      &values, &caps), 0);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test,
-			free_chain, caps.buf), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_chain, caps.buf), 0);
 	header = record(test, &caps, 0);
 	KUNIT_EXPECT_EQ(test, header->id, 99);
 	header = record(test, &caps, header->next);
@@ -134,4 +132,5 @@ static struct kunit_suite nvlink2_region_suite = {
 	.name = "nvlink2_region",
 	.test_cases = nvlink2_region_cases,
 };
+
 kunit_test_suite(nvlink2_region_suite);

@@ -86,4 +86,5 @@ static struct kunit_suite nvlink2_topology_suite = {
 	.name = "nvlink2_topology",
 	.test_cases = nvlink2_topology_cases,
 };
+
 kunit_test_suite(nvlink2_topology_suite);
