@@ -59,9 +59,9 @@ abi-check: ## prove the layout of the ABI for every compiler and ABI at hand
 	@$(setup) test
 	@abi-tests/run
 
-lint: ## static checks: W=1, sparse, checkpatch, Python, shell
+lint: ## static checks: gcc and clang at W=1, sparse, checkpatch, coccinelle, pylint, shellcheck
 	@$(setup) lint
-	@$(lab) lint
+	@$(lab) lint $(CHECKS)
 
 bench: ## measure in the emulated machine, and how long the generator takes
 	@$(setup) test

@@ -31,8 +31,10 @@ codegen='python3-jinja2 python3-yaml python3-jsonschema'
 compilers='gcc libc6-dev g++ g++-powerpc64le-linux-gnu clang'
 demo="$build $lab"
 manual='mandoc man-db groff-base bash'
-test="$demo $codegen python3-pytest $compilers libcmocka-dev libclang-rt-dev $manual"
-lint="$demo $codegen sparse perl gcc libc6-dev shellcheck"
+# What a kernel's own source wants beside: the debug kernel, and the tree clang compiles against.
+kernel='bc bison flex patch perl'
+lint="$demo $codegen $kernel python3-pytest gcc libc6-dev clang sparse coccinelle pylint shellcheck"
+test="$lint $compilers libcmocka-dev libclang-rt-dev $manual"
 
 wanted=
 list_only=

@@ -61,7 +61,7 @@ def findings(source):
                          if str(path.relative_to(folder)) not in NOT_RUN)
         with ThreadPoolExecutor(max_workers=2) as pool:
             output = list(pool.map(lambda script: _run(script, source, tree), scripts))
-        return without_planted(parse("".join(output))) + _unread(tree)
+        return without_planted(parse("".join(output))) + unread(tree)
 
 
 def options(script):
@@ -115,15 +115,18 @@ def without_planted(found):
     return [line for line in found if line not in planted]
 
 
-def _unread(tree):
-    """Lines that no script has seen. A file that spatch says nothing about counts as a whole."""
-    found = []
-    for path in sorted(tree.rglob("*.[ch]")):
-        name = str(path.relative_to(tree))
-        done = _spatch(["--no-includes", "--parse-c", name], tree)
-        match = re.search(r"^nb good = \d+,\s+nb bad = (\d+)", done.stdout + done.stderr, re.MULTILINE)
-        if not match:
-            raise LabError(f"spatch --parse-c {name}: {_last_line(done.stderr)}")
-        if int(match[1]) > UNREAD.get(name, 0):
-            found.append(f"{name}:1: coccinelle cannot read {match[1]} lines of it")
-    return found
+def unread(tree):
+    """The files below a folder with more lines than known that no script has seen."""
+    names = [str(path.relative_to(tree)) for path in sorted(tree.rglob("*.[ch]"))]
+    counts = {name: unread_file(name, tree) for name in names}
+    return [f"{name}:1: coccinelle cannot read {count} lines of it"
+            for name, count in counts.items() if count > UNREAD.get(name, 0)]
+
+
+def unread_file(name, tree):
+    """How many lines of a file spatch passes over."""
+    done = _spatch(["--no-includes", "--parse-c", name], tree)
+    match = re.search(r"^nb good = \d+,\s+nb bad = (\d+)", done.stdout + done.stderr, re.MULTILINE)
+    if not match:
+        raise LabError(f"spatch --parse-c {name}: {_last_line(done.stderr)}")
+    return int(match[1])

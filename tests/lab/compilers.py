@@ -47,7 +47,7 @@ def clang():
 
 def clang_tree():
     """A kernel tree prepared for clang, kept in the cache."""
-    tree = source.tree(flavours.index(), SERIES)
+    tree = source.kept(flavours.index(), SERIES)
     compiler = kernelmake.run(["clang", "--version"], "clang").splitlines()[0]
     key = hashlib.sha256(f"{tree}\0{compiler}\0".encode() + FRAGMENT.read_bytes()).hexdigest()[:12]
     folder = cache() / "clang-tree"

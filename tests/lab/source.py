@@ -34,6 +34,12 @@ def tree(apt, series):
     return target
 
 
+def kept(apt, series):
+    """The unpacked source of a series as the cache has it; only when it has none, a new one."""
+    have = sorted((cache() / "source").glob(f"{series}-*"))
+    return have[-1] if have else tree(apt, series)
+
+
 def _unpack(deb, draft, series):
     raw = draft / ".raw"
     unpack(deb, raw, ["./usr/src/linux-source-*.tar.xz"])

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The checks of `make lint` find what is planted."""
+"""The checks of `make lint` find what is planted, and notice when they do not."""
 
-from tests.lab import lint
+import re
+
+import pytest
+
+from tests.lab import coccinelle, compilers, kernelmake, lint
+from tests.lab.errors import LabError
 
 TREE = "/somewhere/lint-6.12-4k"
 LOG = f"""\
@@ -11,12 +16,106 @@ LOG = f"""\
 {TREE}/kernel/../generated/kernel/nvlink2_regions.h:9:1: warning: unused
 /cache/linux-headers-6.12-common/include/linux/a.h:1:1: warning: of the kernel's own
 """
+SPATCH = """\
+./kernel/main.c:44:12-13: WARNING opportunity for min()
+./kernel/main.c:44:12-13: WARNING opportunity for min()
+
+kernel/planted.c:6:18-24: ERROR: application of sizeof to pointer
+./kernel/planted.c:5:5-8: Unneeded variable: "ret". Return "0" on line 13
+./kernel/planted.c:12:2-3: Unneeded semicolon
+./kernel/planted.c:9:11-12: ERROR: p is NULL but dereferenced.
+"""
+REST = ["kernel/main.c:44: WARNING opportunity for min()"]
 
 
 def test_own_warnings_are_found_and_the_kernels_left_out():
-    found = lint.own_warnings(LOG, TREE)
+    found = compilers.own_warnings(LOG, TREE)
     assert [line.partition(":")[0] for line in found] == [
         "kernel/main.c", "kernel/sim/../range.h", "kernel/../generated/kernel/nvlink2_regions.h"]
+
+
+def test_planted_warnings_are_taken_out_and_missed():
+    planted = "kernel/planted.c:2:18: warning: 'a' defined but not used"
+    assert compilers.without_planted([planted, *REST], ["defined but not used"]) == REST
+    with pytest.raises(LabError, match="planted mistake .*was not declared"):
+        compilers.without_planted([planted, *REST], ["not used", "was not declared"])
+    # Warned of in another file is not warned of.
+    with pytest.raises(LabError):
+        compilers.without_planted(REST, ["opportunity for min"])
+
+
+def test_spatch_findings_are_read_once_each():
+    found = coccinelle.parse(SPATCH)
+    assert found[0] == REST[0] and len(found) == 5
+    assert coccinelle.without_planted(found) == REST
+    # What does not look like a finding is not dropped.
+    assert coccinelle.parse("something else\n") == ["something else"]
+
+
+@pytest.mark.parametrize("number", range(2, 6))
+def test_spatch_that_loses_a_planted_mistake_is_an_error(number):
+    lines = [line for line in SPATCH.splitlines() if line][:]
+    del lines[number]
+    with pytest.raises(LabError, match="did not report a planted mistake"):
+        coccinelle.without_planted(coccinelle.parse("\n".join(lines)))
+
+
+def test_options_of_a_script():
+    assert coccinelle.options("// Comments: none\n// Options: --no-includes --include-headers\n@r@\n") \
+        == ["--no-includes", "--include-headers"]
+    assert not coccinelle.options("// Options:\n")
+
+
+def script(tmp_path, text):
+    """A kernel source with one semantic patch."""
+    folder = tmp_path / "scripts/coccinelle/misc"
+    folder.mkdir(parents=True)
+    (folder / "one.cocci").write_text(text, "ascii")
+    return tmp_path
+
+
+@pytest.mark.parametrize("text, says", [
+    ("virtual report\n@r@\nthis is no patch\n", r"cannot run scripts/coccinelle/misc/one\.cocci"),
+    ("virtual report\n@r@\n@@\n* nothing_calls_this();\n", "did not report a planted mistake"),
+], ids=["does-not-parse", "finds-nothing"])
+def test_scripts_that_see_nothing_are_an_error(tmp_path, monkeypatch, text, says):
+    monkeypatch.setattr(coccinelle, "BUILD", tmp_path / "build")
+    with pytest.raises(LabError, match=says):
+        coccinelle.findings(script(tmp_path / "source", text))
+
+
+def test_file_that_spatch_cannot_read_is_a_finding(tmp_path, monkeypatch):
+    (tmp_path / "kernel").mkdir()
+    (tmp_path / "kernel/main.c").write_text("static int a(void)\n{\n\treturn 0 0;\n}\n", "ascii")
+    monkeypatch.setattr(coccinelle, "UNREAD", {})
+    assert re.fullmatch(r"kernel/main\.c:1: coccinelle cannot read \d lines of it",
+                        *coccinelle.unread(tmp_path))
+    monkeypatch.setattr(coccinelle, "UNREAD", {"kernel/main.c": 4})
+    assert not coccinelle.unread(tmp_path)
+
+
+def test_missing_tool_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LabError, match="spatch is missing: run `sh tests/setup.sh lint`"):
+        coccinelle.unread_file("kernel/main.c", tmp_path)
+    with pytest.raises(LabError, match="shellcheck is missing: run `sh tests/setup.sh lint`"):
+        lint.CHECKS["shellcheck"]()
+    with pytest.raises(LabError, match="clang is missing: run `sh tests/setup.sh"):
+        kernelmake.run(["clang", "--version"], "clang")
+
+
+def test_pylint_that_sees_nothing_is_an_error(monkeypatch):
+    monkeypatch.setattr(lint, "PYLINT", ["true"])
+    with pytest.raises(LabError, match="pylint did not report a planted mistake"):
+        lint.CHECKS["pylint"]()
+
+
+def test_line_a_configuration_does_not_take_is_told():
+    fragment = "# a comment\nCONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\n"
+    assert kernelmake.lost_lines(fragment, "CONFIG_A=y\nCONFIG_B=y\n# CONFIG_C is not set\n") \
+        == ["CONFIG_B=m"]
+    assert kernelmake.lost_lines(fragment, "CONFIG_A=y\nCONFIG_B=m\nCONFIG_C=y\n") \
+        == ["# CONFIG_C is not set"]
 
 
 def test_exemption_is_for_one_file_and_one_rule():
