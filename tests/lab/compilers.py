@@ -9,6 +9,7 @@ import is not looked up. Each build compiles planted mistakes too, which have to
 
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 from . import build, flavours, kernelmake, source
@@ -30,6 +31,7 @@ _BY_SPARSE = "'planted_global' was not declared"
 
 def gcc_and_sparse(name):
     """Warnings of W=1 and sparse in our own files, from a build of everything for a flavour."""
+    need("sparse")
     # The kernels that we build ourselves have KUnit.
     more = [] if flavours.flavour(name).debian else ["KUNIT=1"]
     return _warnings(name, lambda tree: build.make_command(name, tree, "W=1", "C=2", *more),
@@ -38,6 +40,7 @@ def gcc_and_sparse(name):
 
 def clang():
     """Warnings of clang at W=1, without KVM and with KUnit."""
+    need("clang")
     kernel = clang_tree()
     return _warnings("clang", lambda tree: [
         "make", "-C", tree / "kernel", f"KDIR={kernel}", "ARCH=powerpc",
@@ -76,6 +79,12 @@ def _warnings(name, command, expected):
             kbuild.write("nvlink2-vfio-pci-y += planted.o\n")
         text = build.run(command(tree), f"the modules for {name}", env=build.clean_env())
     return [f"{name}: {line}" for line in without_planted(own_warnings(text, tree), expected)]
+
+
+def need(tool):
+    """Raises when a tool is not there; the build would only say that make failed."""
+    if not shutil.which(tool):
+        raise LabError(f"{tool} is missing: run `sh tests/setup.sh lint`")
 
 
 def own_warnings(text, tree):

@@ -100,8 +100,12 @@ def test_missing_tool_says_what_to_install(tmp_path, monkeypatch):
         coccinelle.unread_file("kernel/main.c", tmp_path)
     with pytest.raises(LabError, match="shellcheck is missing: run `sh tests/setup.sh lint`"):
         lint.CHECKS["shellcheck"]()
-    with pytest.raises(LabError, match="clang is missing: run `sh tests/setup.sh"):
-        kernelmake.run(["clang", "--version"], "clang")
+    with pytest.raises(LabError, match="clang is missing: run `sh tests/setup.sh lint`"):
+        lint.CHECKS["clang"]()
+    with pytest.raises(LabError, match="sparse is missing: run `sh tests/setup.sh lint`"):
+        lint.CHECKS["gcc-sparse-6.12-debug"]()
+    with pytest.raises(LabError, match="make is missing: run `sh tests/setup.sh"):
+        kernelmake.run(["make"], "make")
 
 
 def test_pylint_that_sees_nothing_is_an_error(monkeypatch):
