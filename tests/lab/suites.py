@@ -15,7 +15,7 @@ SUITES = ("basic", "topology")
 DEBUG_SUITES = (kunit.SUITE, "basic", "race", "failnth", attack.SUITE)
 ALL_SUITES = tuple(dict.fromkeys((*SUITES, *DEBUG_SUITES)))
 TIMEOUT = 240
-DEBUG_TIMEOUT = 600
+DEBUG_TIMEOUT = 1500
 _payload_lock = threading.Lock()
 
 
