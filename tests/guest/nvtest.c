@@ -20,7 +20,9 @@ static const struct test *const topology_lists[] = { topology_tests, NULL };
 
 static const struct test *const race_lists[] = { race_tests, NULL };
 
-static const struct test *const failnth_lists[] = { failnth_tests, NULL };
+static const struct test *const failnth_lists[] = {
+	failnth_driver_tests, failnth_tests, NULL
+};
 
 static const struct suite suites[] = {
 	{ "basic", basic_lists },

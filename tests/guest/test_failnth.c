@@ -15,6 +15,7 @@
 
 #include <linux/vfio.h>
 
+#include "failnth.h"
 #include "nvtest.h"
 
 #define FAULTS	"/sys/kernel/debug/"
@@ -25,7 +26,7 @@ static int fail_nth = -1;
 static const char *gpu, *bridge;
 static int group, gpu_fd, bridge_fd;
 
-static void set_nth(unsigned int nth)
+void set_nth(unsigned int nth)
 {
 	char text[16];
 	int len = snprintf(text, sizeof(text), "%u", nth);
@@ -36,7 +37,7 @@ static void set_nth(unsigned int nth)
 }
 
 /* 0: the failure was met. Asking copies as well, and may be what meets it. */
-static unsigned int get_nth(void)
+unsigned int get_nth(void)
 {
 	char text[16] = "";
 
@@ -46,7 +47,7 @@ static unsigned int get_nth(void)
 }
 
 /* All allocations count, also those that may wait; none is told in the log. */
-static void faults_on(void)
+void faults_on(void)
 {
 	static const char * const kinds[] = {
 		"failslab", "fail_page_alloc", "fail_usercopy",
@@ -69,11 +70,6 @@ static void faults_on(void)
 			"/proc/thread-self/fail-nth");
 }
 
-struct call {
-	int (*run)(void);	/* 0 or errno, undone when it succeeded */
-	int errors[4];		/* those it may fail with, ended by 0 */
-};
-
 static bool may_fail_with(const struct call *call, int err)
 {
 	size_t i;
@@ -85,7 +81,7 @@ static bool may_fail_with(const struct call *call, int err)
 }
 
 /* Runs a call until it meets no failure any more; how many it met. */
-static unsigned int exhaust(const struct call *call)
+unsigned int exhaust(const struct call *call)
 {
 	unsigned int nth, errors = 0;
 
@@ -108,7 +104,7 @@ static unsigned int exhaust(const struct call *call)
 	}
 	CHECK(nth < MOST);
 	note("%u failures, %u of them errors", nth - 1, errors);
-	CHECKF(errors, "no failure was an error");
+	CHECKF(errors || !call->errors[0], "no failure was an error");
 	/* And once more, undisturbed. */
 	CHECK_EQ(call->run(), 0);
 	return nth - 1;
@@ -176,23 +172,62 @@ static void opening(void)
 	CHECK(exhaust(&calls[1]) > 10);
 }
 
-/* As many unbound as bound, whatever failed. */
-static void opening_for_a_vm(void)
+static void as_many_unbound_as_bound(void)
 {
-	static const struct call call = { open_gpu, { ENOMEM, EFAULT } };
 	unsigned int binds = 0, unbinds = 0;
 	char *at;
 
-	prepare();
-	vm_with(gpu);
-	write_text(PARTITIONS, "\n");
-	CHECK(exhaust(&call) > 10);
 	for (at = read_text(PARTITIONS); *at; at = strchr(at, '\n') + 1) {
 		binds += !strncmp(at, "bind ", 5);
 		unbinds += !strncmp(at, "unbind ", 7);
 	}
 	CHECK(binds > 0);
 	CHECK_EQ(binds, unbinds);
+}
+
+static void opening_for_a_vm(void)
+{
+	static const struct call calls[] = {
+		{ open_gpu, { ENOMEM, EFAULT } },
+		{ open_bridge, { ENOMEM, EFAULT } },
+	};
+
+	prepare();
+	vm_with(gpu);
+	write_text(PARTITIONS, "\n");
+	CHECK(exhaust(&calls[0]) > 10);
+	as_many_unbound_as_bound();
+	CHECK(exhaust(&calls[1]) > 10);
+	as_many_unbound_as_bound();
+}
+
+/* The failure is in the closing, which must be whole: the GPU opens again. */
+static int close_and_reopen(void)
+{
+	unsigned int left = get_nth();
+	int fd;
+
+	set_nth(0);
+	fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, gpu);
+	CHECKF(fd >= 0, "opening %s: %s", gpu, strerror(errno));
+	set_nth(left);
+	close(fd);
+	left = get_nth();
+	set_nth(0);
+	as_many_unbound_as_bound();
+	write_text(PARTITIONS, "\n");
+	set_nth(left);
+	return 0;
+}
+
+static void closing(void)
+{
+	static const struct call call = { close_and_reopen, { 0 } };
+
+	prepare();
+	vm_with(gpu);
+	write_text(PARTITIONS, "\n");
+	CHECK(exhaust(&call) >= 1);
 }
 
 static int ask_region(int fd)
@@ -348,6 +383,7 @@ static void touching(void)
 const struct test failnth_tests[] = {
 	{ "failnth_open", opening },
 	{ "failnth_open_for_a_vm_D10", opening_for_a_vm },
+	{ "failnth_close_D10", closing },
 	{ "failnth_region_info", asking_for_regions },
 	{ "failnth_mmap_D12", mapping },
 	{ "failnth_touch", touching },
