@@ -221,6 +221,27 @@ static void firmware_codes_are_translated(void)
 	device_close(device_open(gpu));
 }
 
+/* The close cannot fail: it is told, as an errno, and the next open binds anew. */
+static void firmware_refuses_to_unbind(void)
+{
+	const char *gpu;
+	int fd;
+
+	load_with_pnv();
+	gpu = slots[0].bdf[0];
+	vm_with(gpu);
+	set_pnv("unmap_returns", -6);
+	fd = device_open(gpu);
+	log_mark();
+	device_close(fd);
+	CHECK(log_has("nvlink2-vfio-pci", "powernv: unbinding from partition",
+		      "failed: -5"));
+	set_pnv("unmap_returns", 0);
+	write_text(PNV_CALLS, "\n");
+	device_close(device_open(gpu));
+	CHECK(strstr(read_text(PNV_CALLS), "\nunbind"));
+}
+
 const struct test partition_tests[] = {
 	{ "lpar_vm_lives_as_long_as_the_device_D4",
 	  vm_lives_as_long_as_the_device },
@@ -233,5 +254,7 @@ const struct test partition_tests[] = {
 	{ "lpar_powernv_binds", powernv_binds },
 	{ "lpar_firmware_codes_are_translated_D24",
 	  firmware_codes_are_translated },
+	{ "lpar_firmware_refuses_to_unbind_D24",
+	  firmware_refuses_to_unbind },
 	{ NULL, NULL }
 };

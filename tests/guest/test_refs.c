@@ -11,6 +11,7 @@
 #include "nvtest.h"
 
 #define REFERENCES	"/sys/kernel/debug/nvlink2-sim/references"
+#define FAIL_BIND	"/sys/module/nvlink2_sim/parameters/fail_bind"
 
 /* Every flaw of the simulator's tree; an open of GPU or bridge fails with most. */
 static const char * const flaws[] = {
@@ -32,7 +33,7 @@ static void open_and_close(const char *bdf)
 		device_close(fd);
 }
 
-/* The lines of one kind before and after; the group stays open meanwhile. */
+/* The lines of one kind ("": all) before and after; the group stays open meanwhile. */
 static void expect_balance(const char *kind, const char *flaw)
 {
 	char *before = strdup(read_text(REFERENCES)), *after, *a, *b;
@@ -85,8 +86,32 @@ static void nodes_balance(void)
 	balance_of("node ");
 }
 
+/*
+ * For a VM: bound, refused by the provider, and without one. That the simulator
+ * can be replaced after each says that no reference on the provider is left.
+ */
+static void balance_with_a_vm(void)
+{
+	static const struct {
+		const char *extra, *fail_bind;
+	} ways[] = { { "", "0" }, { "", "5" }, { "platform=0", NULL } };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(ways); i++) {
+		sim_unload();
+		sim_load_default(ways[i].extra);
+		if (ways[i].fail_bind)
+			write_text(FAIL_BIND, ways[i].fail_bind);
+		vm_with(slots[0].bdf[0]);
+		expect_balance("", "none, with a VM");
+		devices_close();
+	}
+	sim_unload();
+}
+
 const struct test refs_tests[] = {
 	{ "refs_of_functions_balance_D20", functions_balance },
 	{ "refs_of_nodes_balance_D21", nodes_balance },
+	{ "refs_with_a_vm_balance_D20_D21", balance_with_a_vm },
 	{ NULL, NULL }
 };
