@@ -267,18 +267,20 @@ static int run_argv_file(void)
 	return run(argv);
 }
 
-static void write_file(const char *path, const char *text)
+static int write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int failed = fd < 0 || write(fd, text, strlen(text)) < 0;
 
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+	if (failed)
 		say("cannot write %s: %s", path, strerror(errno));
 	if (fd >= 0)
 		close(fd);
+	return failed;
 }
 
 /* Prints a file as the kernel's own words, so that a complaint counts as one. */
-static void show_file(const char *path)
+static int show_file(const char *path)
 {
 	char *save = NULL;
 	char *line;
@@ -286,31 +288,33 @@ static void show_file(const char *path)
 
 	if (!text) {
 		say("cannot read %s: %s", path, strerror(errno));
-		return;
+		return -1;
 	}
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		put_record("", line, strlen(line));
 	free(text);
+	return 0;
 }
 
-/* Is lockdep still on (a report turns it off), and what has leaked? */
+/* What has leaked, and is lockdep still on? A report turns it off. */
 static void tell_health(void)
 {
 	static const char leaks[] = "/sys/kernel/debug/kmemleak";
-	char *stats = read_file("/proc/lockdep_stats", NULL);
-	char *locks = stats ? strstr(stats, "debug_locks:") : NULL;
+	char *stats, *locks;
 
+	/*
+	 * A block counts as leaked when two searches find nobody who knows it. A detector that
+	 * has given up for want of memory refuses them.
+	 */
+	if (!write_file(leaks, "scan") && !sleep(6) && !write_file(leaks, "scan") &&
+	    !show_file(leaks))
+		say("health: kmemleak searched");
+
+	stats = read_file("/proc/lockdep_stats", NULL);
+	locks = stats ? strstr(stats, "debug_locks:") : NULL;
 	if (locks)
 		say("health: %.*s", (int)strcspn(locks, "\n"), locks);
 	free(stats);
-
-	/* A block counts as leaked when two searches find nobody who knows it. */
-	write_file(leaks, "scan");
-	sleep(6);
-	write_file(leaks, "scan");
-	show_file(leaks);
-	if (!access(leaks, F_OK))
-		say("health: kmemleak searched");
 }
 
 int main(void)

@@ -11,13 +11,18 @@ _RECORD = re.compile(r"nvlab([|+:]) ?(.*)")
 _RESULT = re.compile(r"(not )?ok (\d+)(?: - (.*?))?\s*(#\s*(?:SKIP|TODO).*)?", re.IGNORECASE)
 _PLAN = re.compile(r"1\.\.(\d+)")
 
-# What the kernel prints when it is in trouble. Matched against its own lines only.
-_SPLAT = re.compile(
-    r"\bBUG\b|WARNING: |\bOops\b:|Call Trace:|refcount_t:|Kernel panic|kernel BUG at"
-    r"|Unable to handle kernel|KASAN:|UBSAN:|KFENCE:|self-detected stall|soft lockup"
-    r"|hung_task|blocked for more than|possible (?:circular|recursive) locking"
-    r"|suspicious RCU usage|scheduling while atomic|sleeping function called|Bad page state"
-    r"|unreferenced object|general protection|Machine check|disagrees about version of symbol")
+# What the kernel prints when it is in trouble, or when it stops looking for it, or when the log
+# has a hole. Matched against its own lines only.
+_SPLAT = re.compile("|".join((
+    r"\bBUG\b", r"WARNING: ", r"\bOops\b:", r"Call Trace:", r"refcount_t:", r"Kernel panic",
+    r"Unable to handle kernel", r"general protection", r"Machine check", r"Bad page state",
+    r"KASAN:", r"UBSAN:", r"KFENCE:", r"ODEBUG: ", r"list_(?:add|del) corruption",
+    r"page dumped because", r"sleeping function called", r"scheduling while atomic",
+    r"stalls? on CPU", r"kthread starved", r"soft lockup", r"hard LOCKUP", r"hung_task",
+    r"blocked for more than", r"possible (?:circular|recursive) locking", r"suspicious RCU usage",
+    r"non-static key", r"turning off the locking correctness", r"lockdep is turned off",
+    r"unreferenced object", r"kmemleak: \d+ new suspected", r"leak detector disabled",
+    r"OF: ERROR: ", r"disagrees about version of symbol", r"printk messages dropped")))
 
 LOG_CASE = "no splat in log"
 END_CASE = "end marker"
@@ -144,20 +149,26 @@ def _read_tap(lines):
     return seen, plan, bail
 
 
-# What has to be said, by the kernel or by init at its end, for a clean log to mean anything.
-_HEALTH = {
+# What the kernel has to say when it begins, and init at the end, for a clean log to mean anything.
+_BEGUN = {
     "the radix MMU is in use": r"radix-mmu: Initializing Radix MMU",
     "KASAN is on": r"KASAN init done|KernelAddressSanitizer initialized",
-    "lockdep is on at the end": r"nvlab: health: debug_locks:\s+1",
-    "memory was searched for leaks": r"nvlab: health: kmemleak searched",
+}
+_ENDED = {
+    "lockdep is on at the end": r"health: debug_locks:\s+1",
+    "memory was searched for leaks": r"health: kmemleak searched",
 }
 
 
 def judge_health(outcome):
     """The case `debugging was on to the end` of a run in the debug kernel."""
-    missing = [what for what, pattern in _HEALTH.items()
-               if not any(re.search(pattern, line) for line in outcome.console)]
-    return Case(HEALTH_CASE, not missing, f"the log does not say that {', '.join(missing)}")
+    _, harness, kernel = split(outcome.console)
+    missing = [what for what, pattern in _BEGUN.items()
+               if not any(re.search(pattern, line) for line in kernel)]
+    missing += [what for what, pattern in _ENDED.items()
+                if not any(re.fullmatch(pattern, line) for line in harness)]
+    said = "".join(f"\n{line}" for line in harness if line.startswith("cannot "))
+    return Case(HEALTH_CASE, not missing, f"the log does not say that {', '.join(missing)}{said}")
 
 
 def judge_machine(outcome, debug=False):

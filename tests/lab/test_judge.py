@@ -21,6 +21,14 @@ GOOD = """\
 [    2.500000] nvlab| ok 2 - second_thing
 [    2.600000] nvlab: end 5eed status=0
 """
+DEBUG = """\
+[    0.000000] radix-mmu: Initializing Radix MMU
+[    0.000000] Linux version 6.12.95 (builder) #1 SMP
+[    0.000000] KASAN init done
+[    9.100000] nvlab: health: kmemleak searched
+[    9.200000] nvlab: health: debug_locks:     1
+[    9.300000] nvlab: end 5eed status=0
+"""
 
 
 def outcome(text, reason="end"):
@@ -110,12 +118,80 @@ def test_bail_out_fails_every_test():
     "INFO: task nvtest:71 blocked for more than 120 seconds.",
     "rcu: INFO: rcu_sched self-detected stall on CPU",
     "BUG: scheduling while atomic: nvtest/71/0x00000002",
+    "BUG: KASAN: slab-use-after-free in nvlink2_gpu_ram_fault+0x58/0x3a0 [nvlink2_vfio_pci]",
+    "UBSAN: shift-out-of-bounds in kernel/range.h:76:9",
+    "ODEBUG: Out of memory. ODEBUG disabled",
+    "list_add corruption. prev->next should be next (c0), but was c1. (prev=c2).",
+    "BUG: sleeping function called from invalid context at kernel/locking/mutex.c:585",
+    "page dumped because: VM_BUG_ON_FOLIO(folio_ref_count(folio) == 0)",
+    "rcu: INFO: rcu_sched detected stalls on CPUs/tasks:",
+    "rcu: rcu_sched kthread starved for 5250 jiffies!",
+    "watchdog: CPU 1 self-detected hard LOCKUP @ queued_spin_lock_slowpath+0x1c",
+    "WARNING: possible circular locking dependency detected",
+    "WARNING: bad unlock balance detected!",
+    "INFO: trying to register non-static key.",
+    "turning off the locking correctness validator.",
+    "INFO: lockdep is turned off.",
+    "unreferenced object 0xc000000012345600 (size 192):",
+    "kmemleak: 2 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
+    "kmemleak: Kernel memory leak detector disabled",
+    "OF: ERROR: memory leak, expected refcount 1 instead of 2, of_node_get()/of_node_put() unbalanced",
+    "** 12 printk messages dropped **",
 ])
 def test_splat_fails_and_is_shown(splat):
     text = GOOD.replace("nvlink2-vfio-pci 0000:01:00.0: opened", splat)
     found = failed(text)
     assert list(found) == [judge.LOG_CASE]
     assert splat in found[judge.LOG_CASE]
+
+
+@pytest.mark.parametrize("harmless", [
+    "kmemleak: Kernel memory leak detector initialized (mem pool available: 30685)",
+    "kmemleak: Cannot allocate a scan area, scanning the full object",
+    "Lock dependency validator: Copyright (c) 2006 Red Hat, Inc., Ingo Molnar",
+    "OF: reserved mem: 0x0000000030000000..0x00000000305fffff (6144 KiB)",
+])
+def test_what_is_no_complaint_passes(harmless):
+    assert not failed(GOOD.replace("nvlink2-vfio-pci 0000:01:00.0: opened", harmless))
+
+
+def health(text):
+    return judge.judge_health(outcome(text))
+
+
+def test_debug_kernel_that_was_on_passes():
+    assert health(DEBUG).ok
+
+
+@pytest.mark.parametrize("line,missing", [
+    ("radix-mmu: Initializing", "radix"),
+    ("KASAN init done", "KASAN"),
+    ("debug_locks:", "lockdep"),
+    ("kmemleak searched", "leaks"),
+])
+def test_debugging_that_was_off_fails(line, missing):
+    text = "\n".join(kept for kept in DEBUG.splitlines() if line not in kept)
+    assert missing in health(text).detail and not health(text).ok
+
+
+@pytest.mark.parametrize("said,instead", [
+    ("debug_locks:     1", "debug_locks:     0"),
+    ("nvlab: health: kmemleak", "nvlab| nvlab: health: kmemleak"),
+    ("] KASAN init done", "] nvlab| KASAN init done"),
+])
+def test_debugging_is_not_believed_from_elsewhere(said, instead):
+    assert said in DEBUG and not health(DEBUG.replace(said, instead)).ok
+
+
+def test_debugging_tells_what_hindered_it():
+    text = DEBUG.replace("health: kmemleak searched", "cannot write kmemleak: not permitted")
+    assert "not permitted" in health(text).detail
+
+
+def test_only_the_debug_kernel_has_to_be_healthy():
+    names = [case.name for case in judge.judge_machine(outcome(GOOD))]
+    assert judge.HEALTH_CASE not in names
+    assert judge.HEALTH_CASE in [case.name for case in judge.judge_machine(outcome(GOOD), True)]
 
 
 def test_console_without_a_kernel_fails():
