@@ -147,11 +147,8 @@ def _boot(args):
             shown = command[0]
         print(shown, flush=True)
 
-    own = flavours.flavour(args.flavour).emulator
-    extra = [*(() if args.real_time and own == flavours.COUNTED_TIME else own),
-             *shlex.split(args.qemu)]
     outcome = machine.boot(args.flavour, argv, _boot_files(args), args.timeout, on_line=show,
-                           append=args.append, extra=extra,
+                           append=args.append, extra=_emulator(args, args.real_time),
                            log=suites.log_path(args.flavour, "boot"))
     end = judge.judge_end(outcome)
     status = judge.end_status(judge.split(outcome.console)[1], outcome.nonce)
@@ -163,8 +160,14 @@ def _boot(args):
 def _shell(args, argv):
     with interactive.terminal():
         machine.shell(args.flavour, argv, _boot_files(args), args.append,
-                      shlex.split(args.qemu))
+                      _emulator(args, True))
     return 0
+
+
+def _emulator(args, real_time):
+    """The options of the emulator: the flavour's, but for the clock in real time, and --qemu."""
+    own = flavours.flavour(args.flavour).emulator
+    return [*(() if real_time and own == flavours.COUNTED_TIME else own), *shlex.split(args.qemu)]
 
 
 def _test(args):

@@ -34,6 +34,10 @@ _MODULES = ("arch/powerpc/kvm/kvm.ko", "arch/powerpc/kvm/kvm-hv.ko")
 # Raised when what is kept is made in another way.
 _RECIPE = 1
 _LOG = BUILD / "logs/debug-kernel.log"
+# Folders of one build.
+_SCRATCH = ("build", "keep", "source")
+# Clones that share a cache may each have another kernel in use.
+_KEPT = 3
 # Lines `make` prints for all of it; only for telling how far it is.
 _STEPS = 1650
 
@@ -47,24 +51,37 @@ def kernel(apt, refresh=False):
             version = source.package(apt, SERIES)[1]
             write_atomic(record, json.dumps({"version": version}) + "\n")
         version = json.loads(record.read_text("utf-8"))["version"]
-        key = _key(version)
+        key = key_of(version)
         archive = home / f"{key}.tar.xz"
         folder = home / key
         if not archive.exists():
             version = source.package(apt, SERIES)[1]
             write_atomic(record, json.dumps({"version": version}) + "\n")
-            key = _key(version)
+            key = key_of(version)
             archive, folder = home / f"{key}.tar.xz", home / key
         if not archive.exists():
-            _make(source.tree(apt, SERIES), archive)
+            try:
+                _make(source.tree(apt, SERIES), archive)
+            finally:
+                for name in _SCRATCH:
+                    remove_tree(home / name)
         make_once(folder, lambda draft: run(["tar", "-xJf", archive, "-C", draft], "tar"))
-        for other in home.iterdir():
-            if other.name not in (archive.name, folder.name, record.name, ".lock"):
-                remove(other)
+        _tidy(home, archive, {record.name, ".lock"})
         return (folder / "release").read_text("utf-8").strip(), folder
 
 
-def _key(version):
+def _tidy(home, used, names):
+    """Removes what an interrupted start left, and all kernels but the last that were used."""
+    used.touch()
+    archives = sorted(home.glob("*.tar.xz"), key=lambda path: path.stat().st_mtime)
+    kept = {path.name.removesuffix(".tar.xz") for path in archives[-_KEPT:]} | names
+    for path in home.iterdir():
+        if path.name.removesuffix(".tar.xz") not in kept:
+            remove(path)
+
+
+def key_of(version):
+    """The name of a kernel: another one for each source, recipe and compiler."""
     compiler = run([COMPILER, "--version"], COMPILER).splitlines()[0]
     recipe = f"{_RECIPE}\0{_MODULES}\0{version}\0{compiler}\0".encode()
     recipe += b"".join(path.read_bytes() for path in [FRAGMENT, *PATCHES])
@@ -74,23 +91,20 @@ def _key(version):
 
 def _make(tree, archive):
     """Builds in a folder of its own and packs what is kept."""
-    build = archive.parent / "build"
-    keep = archive.parent / "keep"
+    build, keep, copy = (archive.parent / name for name in _SCRATCH)
     for folder in (build, keep):
         remove_tree(folder)
         folder.mkdir()
-    tree = _patched(tree, archive.parent / "source")
+    tree = _patched(tree, copy)
     make = kernelmake.command(tree, build, f"CC={COMPILER}")
     note(f"building the debug kernel {SERIES} (once; 5 to 10 minutes on 2 cores)")
     kernelmake.configure(make, tree, build, FRAGMENT)
-    _run_long([*make, "vmlinux", "modules"])
+    run_long([*make, "vmlinux", "modules"])
     _keep(make, tree, build, keep)
     note("packing the debug kernel")
     draft = archive.with_suffix(".draft")
     run(["tar", "-cf", draft, "-C", keep, "--use-compress-program=xz -1 -T0", "."], "tar")
     draft.replace(archive)
-    for folder in (build, keep, tree):
-        remove_tree(folder)
 
 
 def _patched(tree, copy):
@@ -124,7 +138,7 @@ def _keep(make, tree, build, keep):
             shutil.copy2(tool, path)
 
 
-def _run_long(command):
+def run_long(command):
     """Runs the build with its output in a log, and says how far it is."""
     _LOG.parent.mkdir(parents=True, exist_ok=True)
     said = time.monotonic()
@@ -137,7 +151,7 @@ def _run_long(command):
             for line in process.stdout:
                 log.write(line)
                 lines += 1
-                if time.monotonic() - said > 15:
+                if time.monotonic() - said > 5:
                     said = time.monotonic()
                     note(f"debug kernel: {lines} steps of about {_STEPS}")
         except BaseException:
