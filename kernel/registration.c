@@ -11,8 +11,10 @@
  * unbound from the GPU meanwhile, which management tools do between two owners.
  */
 
+#include <linux/kmemleak.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <asm/mmu_context.h>
@@ -27,7 +29,7 @@
  * @ua: user address of the range
  * @len: its length in bytes
  * @hpa: its host physical address
- * @put: @mem was given back, and is somebody else's now
+ * @put: @mem was given back; it may be gone, and is not used any more
  * @node: on the quarantine's list, when the mapping has gone before it
  */
 struct nvlink2_registration {
@@ -88,10 +90,59 @@ static void nvlink2_registration_free(struct nvlink2_registration *reg)
 }
 
 /*
- * Gives the registration back, if that is possible, and tells whether it is
- * gone. The record's address may have been used again for another registration
- * of the same range; the quarantine then lasts as long as that one.
+ * Does the address space still have our part of GPU RAM registered? The records
+ * cannot tell: once ours was given back its memory may be used for another one,
+ * which is of no concern to us. The physical address can. Only a mapping of GPU
+ * RAM can be registered with it, and a lookup finds nothing freed inside RCU.
  */
+static bool nvlink2_registration_stays(struct nvlink2_registration *reg)
+{
+	struct mm_iommu_table_group_mem_t *mem;
+	unsigned long hpa;
+	bool stays;
+
+	rcu_read_lock();
+	mem = mm_iommu_lookup(reg->mm, reg->ua, reg->len);
+	stays = mem && !mm_iommu_ua_to_hpa(mem, reg->ua, PAGE_SHIFT, &hpa) &&
+		hpa == reg->hpa;
+	rcu_read_unlock();
+	return stays;
+}
+
+/*
+ * Has the process ended, and every container that held on to its address space?
+ * Then nobody can translate it any more, and nobody holds its registrations.
+ */
+static bool nvlink2_mm_is_left(struct mm_struct *mm)
+{
+	struct nvlink2_registration *reg;
+	int ours = 0;
+
+	lockdep_assert_held(&nvlink2_quarantine_lock);
+	if (atomic_read(&mm->mm_users))
+		return false;
+	list_for_each_entry(reg, &nvlink2_quarantine, node)
+		ours += reg->mm == mm;
+	return atomic_read(&mm->mm_count) == ours;
+}
+
+/*
+ * A container that unregisters a range while translations point into it loses
+ * its reference on the record, in all kernels so far. What was lost is put here
+ * for it, or the GPU would never be opened again.
+ */
+static void nvlink2_registration_reclaim(struct nvlink2_registration *reg)
+{
+	struct mm_iommu_table_group_mem_t *mem;
+
+	mem = mm_iommu_get(reg->mm, reg->ua, reg->len >> PAGE_SHIFT);
+	if (!mem)
+		return;
+	while (!mm_iommu_put(reg->mm, mem) && nvlink2_registration_stays(reg))
+		;
+}
+
+/* Gives the registration back, if that is possible; tells whether it is gone. */
 static bool nvlink2_registration_gone(struct nvlink2_registration *reg)
 {
 	if (!reg->put) {
@@ -99,7 +150,9 @@ static bool nvlink2_registration_gone(struct nvlink2_registration *reg)
 			return false;
 		reg->put = true;
 	}
-	return mm_iommu_lookup(reg->mm, reg->ua, reg->len) != reg->mem;
+	if (nvlink2_registration_stays(reg) && nvlink2_mm_is_left(reg->mm))
+		nvlink2_registration_reclaim(reg);
+	return !nvlink2_registration_stays(reg);
 }
 
 /**
@@ -163,9 +216,11 @@ void nvlink2_quarantine_exit(void)
 	pr_warn("nvlink2-vfio-pci: unloaded while GPU RAM is still registered for DMA; it will be forgotten\n");
 	list_for_each_entry_safe(reg, next, &nvlink2_quarantine, node) {
 		list_del(&reg->node);
-		if (reg->put)
+		if (reg->put) {
 			nvlink2_registration_free(reg);
-		else
-			kfree(reg);
+			continue;
+		}
+		kmemleak_not_leak(reg->mm);
+		kfree(reg);
 	}
 }

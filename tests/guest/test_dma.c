@@ -203,6 +203,29 @@ static void from_gpu_ram(void)
 	memory_unregister(container, ram, 2 * 65536);
 }
 
+/* After munmap a translation still leads to GPU RAM, and can be taken down. */
+static void after_munmap(void)
+{
+	size_t len = 2 * 65536;
+	uint64_t pos = 3 * len;
+	int container, fd = gpu_open();
+	struct nvme nvme;
+	void *ram;
+
+	container = device_container(slots[0].bdf[0]);
+	ram = map_region(fd, pos, len);
+	memory_register(container, ram, len);
+	dma_map(container, RAM_IOVA, ram, len);
+	nvme_start(&nvme, fd, container,
+		   plain_memory(container, QUEUE_IOVA, len), QUEUE_IOVA);
+	phys_write(GPU_BASE + pos + 65536, PATTERN);
+	unmap(ram, len);
+	nvme_identify(&nvme, RAM_IOVA + 65536);
+	expect_identity(GPU_BASE + pos + 65536);
+	dma_unmap(container, RAM_IOVA, len);
+	memory_unregister(container, ram, len);
+}
+
 #define STRICT_ALIGN "/sys/module/nvlink2_vfio_pci/parameters/strict_align"
 #define LARGE	(2ULL << 20)
 
@@ -284,6 +307,7 @@ static void strict_align_serves_large_pages(void)
 const struct test dma_tests[] = {
 	{ "dma_into_an_offset_mapping_D13", offset_mapping },
 	{ "dma_out_of_gpu_ram", from_gpu_ram },
+	{ "dma_goes_on_after_munmap", after_munmap },
 	{ "map_strict_align_refuses_D3", strict_align_refuses },
 	{ "dma_large_pages_under_strict_align_D3",
 	  strict_align_serves_large_pages },

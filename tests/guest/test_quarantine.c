@@ -83,6 +83,17 @@ static void of_a_part(void)
 	expect_open();
 }
 
+/* The first registration is what lets a container map for DMA at all. */
+static void *enable_dma(int container)
+{
+	void *plain = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	CHECK(plain != MAP_FAILED);
+	memory_register(container, plain, page_size());
+	return plain;
+}
+
 /* Translations point into it: they have to go first. */
 static void until_it_is_not_translated(void)
 {
@@ -91,11 +102,7 @@ static void until_it_is_not_translated(void)
 	void *ram, *plain;
 
 	container = device_container(gpu);
-	/* The first registration is what lets a container map for DMA at all. */
-	plain = mmap(NULL, page, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	CHECK(plain != MAP_FAILED);
-	memory_register(container, plain, page);
+	plain = enable_dma(container);
 	ram = map_region(fd, 0, 4 * page);
 	dma_map(container, RAM_IOVA, ram, 4 * page);
 	unmap(ram, 4 * page);
@@ -103,8 +110,8 @@ static void until_it_is_not_translated(void)
 	expect_quarantine();
 	dma_unmap(container, RAM_IOVA, 4 * page);
 	expect_open();
-	memory_unregister(container, plain, page);
-	CHECK(!munmap(plain, page));
+	memory_unregister(container, plain, page_size());
+	CHECK(!munmap(plain, page_size()));
 }
 
 static void until_its_process_is_gone(void)
@@ -136,6 +143,105 @@ static void until_its_process_is_gone(void)
 	CHECK_EQ(waitpid(child, NULL, 0), child);
 	close(pipes[0]);
 	close(pipes[1]);
+	expect_open();
+}
+
+/*
+ * Once it is unregistered, what else its process registers there keeps nobody
+ * out; not either when the kernel's record of it comes to lie where that of the
+ * GPU RAM was.
+ */
+static void other_memory_there_is_no_matter(void)
+{
+	size_t len = 4 * page_size();
+	unsigned int i;
+
+	for (i = 0; i < 10; i++) {
+		int container, fd = gpu_open();
+		void *ram;
+
+		container = device_container(gpu);
+		ram = map_region(fd, 0, len);
+		memory_register(container, ram, len);
+		unmap(ram, len);
+		device_close(fd);
+		CHECK_ERR(device_try_open(gpu), EBUSY);
+		memory_unregister(container, ram, len);
+		/* The record is freed after a grace period. */
+		usleep(50000);
+		CHECK(mmap(ram, len, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+			   MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_POPULATE,
+			   -1, 0) == ram);
+		memory_register(container, ram, len);
+		expect_open();
+		memory_unregister(container, ram, len);
+		CHECK(!munmap(ram, len));
+	}
+}
+
+/* A VMM that is killed: it had mapped, registered and translated all of it. */
+static void killed_owner_leaves_nothing(void)
+{
+	int pipes[2], container, fd;
+	char byte = 0;
+	pid_t child;
+
+	sim_load_default(NULL);
+	gpu = slots[0].bdf[0];
+	CHECK(!pipe(pipes));
+	child = fork();
+	CHECK(child >= 0);
+	if (!child) {
+		void *ram;
+
+		fd = device_open(gpu);
+		container = device_container(gpu);
+		ram = map_region(fd, 0, GPU_SIZE);
+		memory_register(container, ram, GPU_SIZE);
+		dma_map(container, RAM_IOVA, ram, GPU_SIZE);
+		CHECK(write(pipes[1], &byte, 1) == 1);
+		for (;;)
+			pause();
+	}
+	close(pipes[1]);
+	CHECK(read(pipes[0], &byte, 1) == 1);
+	CHECK(!kill(child, SIGKILL));
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	close(pipes[0]);
+	expect_open();
+}
+
+/*
+ * Unregistered while translations point into it: the kernel loses a reference
+ * over that. The quarantine ends with the process all the same.
+ */
+static void unregistered_while_translated(void)
+{
+	int status, container, fd;
+	pid_t child;
+
+	sim_load_default(NULL);
+	gpu = slots[0].bdf[0];
+	child = fork();
+	CHECK(child >= 0);
+	if (!child) {
+		void *ram;
+
+		fd = device_open(gpu);
+		container = device_container(gpu);
+		ram = map_region(fd, 0, GPU_SIZE);
+		memory_register(container, ram, GPU_SIZE);
+		dma_map(container, RAM_IOVA, ram, GPU_SIZE);
+		unmap(ram, GPU_SIZE);
+		memory_unregister(container, ram, GPU_SIZE);
+		device_close(fd);
+		expect_quarantine();
+		dma_unmap(container, RAM_IOVA, GPU_SIZE);
+		CHECK_ERR(device_try_open(gpu), EBUSY);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECKF(!status, "the child ended with status %#x", status);
 	expect_open();
 }
 
@@ -210,13 +316,60 @@ static void unloading_forgets_it(void)
 	expect_open();
 }
 
+/*
+ * The same while translations point into it, so that the driver cannot give its
+ * registration back. It is nobody's then: that is for a process that ends.
+ */
+static void unload_while_translated(void)
+{
+	size_t len = 4 * 65536;
+	pid_t child;
+	int status;
+
+	machine_need(2, 1);
+	driver_load();
+	slot_to(&slots[1], "vfio-pci");
+	sim_load_default(NULL);
+	gpu = slots[0].bdf[0];
+	child = fork();
+	CHECK(child >= 0);
+	if (!child) {
+		int container = device_container(slots[1].bdf[0]);
+		int fd = device_open(gpu);
+		void *ram;
+
+		enable_dma(container);
+		ram = map_region(fd, 0, len);
+		dma_map(container, RAM_IOVA, ram, len);
+		unmap(ram, len);
+		device_close(fd);
+		CHECK_ERR(device_try_open(gpu), EBUSY);
+		driver_unload();
+		dma_unmap(container, RAM_IOVA, len);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECKF(!status, "the child ended with status %#x", status);
+	CHECK(!module_loaded("nvlink2-vfio-pci"));
+	slot_to(&slots[1], NULL);
+	sim_load_default(NULL);
+	expect_open();
+}
+
 const struct test quarantine_tests[] = {
 	{ "quarantine_until_unregistered_D5", until_it_is_unregistered },
 	{ "quarantine_of_a_part_D5", of_a_part },
 	{ "quarantine_until_not_translated_D6", until_it_is_not_translated },
 	{ "quarantine_until_its_process_is_gone_D5",
 	  until_its_process_is_gone },
+	{ "quarantine_ignores_other_memory_D5",
+	  other_memory_there_is_no_matter },
+	{ "quarantine_killed_owner_leaves_nothing_D5",
+	  killed_owner_leaves_nothing },
+	{ "quarantine_unregistered_while_translated_D5",
+	  unregistered_while_translated },
 	{ "quarantine_outlives_unbinding_D5", unbinding_does_not_lift_it },
 	{ "quarantine_ends_with_the_module", unloading_forgets_it },
+	{ "quarantine_unload_while_translated_D6", unload_while_translated },
 	{ NULL, NULL }
 };
