@@ -29,7 +29,7 @@
 
 #define ROUNDS		10000
 #define REAL_RESETS	50
-#define STUCK_SECONDS	20
+#define STUCK_SECONDS	90
 #define COPY_MAX	0x8000
 #define PHASE_NS	40000		/* of a round: at most */
 

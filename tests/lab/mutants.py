@@ -114,7 +114,7 @@ def run(mutants):
         worker = workers.get()
         try:
             return _run_one(mutant, worker, rest.get(mutant.kernel))
-        except Findings as error:
+        except (Findings, LabError) as error:
             return str(error)
         finally:
             workers.put(worker)
