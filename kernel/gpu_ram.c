@@ -205,10 +205,11 @@ static void nvlink2_gpu_ram_zap(struct nvlink2_device *dev)
  */
 bool nvlink2_gpu_ram_blocked(struct nvlink2_device *dev)
 {
+	pci_power_t state = dev->core.pdev->current_state;
+
 	lockdep_assert_held(&dev->gate);
-	return dev->resets || dev->frozen ||
-	       dev->core.pm_runtime_engaged ||
-	       dev->core.pdev->current_state >= PCI_D3hot;
+	return dev->resets || dev->frozen || dev->core.pm_runtime_engaged ||
+	       state == PCI_D3hot || state == PCI_D3cold;
 }
 
 /**
