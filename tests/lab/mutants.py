@@ -157,10 +157,7 @@ def verdict(mutant, outcome):
     """None when the mutant was caught as its entry says; else what happened instead."""
     command, _, kernel = judge.split(outcome.console)
     if mutant.suite == kunit.SUITE:
-        results, _ = kunit.read(kernel)
-        if mutant.test not in results:
-            return f"the test did not end\n{judge.tail(outcome.console)}"
-        return None if not results[mutant.test][0] else f"{mutant.test} passes without the fix"
+        return _verdict_of_kunit(mutant, outcome, kernel)
     if "TAP version 14" not in command:
         return f"the test did not begin\n{judge.tail(outcome.console)}"
     case, *more = judge.judge_tests(outcome, [mutant.test])
@@ -174,6 +171,13 @@ def verdict(mutant, outcome):
     if not ended:
         return f"the test began and did not end\n{judge.tail(outcome.console)}"
     return None if not case.ok else f"{mutant.test} passes without the fix"
+
+
+def _verdict_of_kunit(mutant, outcome, kernel):
+    results, _ = kunit.read(kernel)
+    if mutant.test not in results:
+        return f"the test did not end\n{judge.tail(outcome.console)}"
+    return f"{mutant.test} passes without the fix" if results[mutant.test][0] else None
 
 
 def report(mutants, unproved):
