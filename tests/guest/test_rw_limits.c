@@ -49,7 +49,7 @@ static double now(void)
 static void signal_ends_a_copy(void)
 {
 	double whole, killed;
-	int fd, status;
+	int fd, status, ready[2];
 	pid_t child;
 	char *into;
 
@@ -64,13 +64,20 @@ static void signal_ends_a_copy(void)
 	CHECK_EQ(region_read(fd, into, HUGE_SIZE, 0), HUGE_SIZE);
 	whole = now() - whole;
 
+	CHECK(!pipe(ready));
 	child = fork();
 	CHECK(child >= 0);
 	if (!child) {
 		into = map_region(fd, 0, HUGE_SIZE);
+		/* Once to have all pages in: a fault would see the signal too. */
+		region_read(fd, into, HUGE_SIZE, 0);
+		CHECK_EQ(write(ready[1], "", 1), 1);
 		for (;;)
 			region_read(fd, into, HUGE_SIZE, 0);
 	}
+	CHECK_EQ(read(ready[0], &status, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
 	usleep(whole * 1e6 / 4);
 	killed = now();
 	CHECK(!kill(child, SIGKILL));
