@@ -111,7 +111,8 @@ static bool nvlink2_registration_stays(struct nvlink2_registration *reg)
 
 /*
  * Has the process ended, and every container that held on to its address space?
- * Then nobody can translate it any more, and nobody holds its registrations.
+ * Then nobody can translate it any more, and nobody holds its registrations; no
+ * mapping of ours does either, as each of them holds the address space.
  */
 static bool nvlink2_mm_is_left(struct mm_struct *mm)
 {
@@ -121,8 +122,14 @@ static bool nvlink2_mm_is_left(struct mm_struct *mm)
 	lockdep_assert_held(&nvlink2_quarantine_lock);
 	if (atomic_read(&mm->mm_users))
 		return false;
-	list_for_each_entry(reg, &nvlink2_quarantine, node)
-		ours += reg->mm == mm;
+	list_for_each_entry(reg, &nvlink2_quarantine, node) {
+		if (reg->mm != mm)
+			continue;
+		/* One after the other can be of the same place. */
+		if (!reg->put)
+			return false;
+		ours++;
+	}
 	return atomic_read(&mm->mm_count) == ours;
 }
 
@@ -142,14 +149,19 @@ static void nvlink2_registration_reclaim(struct nvlink2_registration *reg)
 		;
 }
 
+/* Gives the registration back; not possible while it is translated. */
+static bool nvlink2_registration_put(struct nvlink2_registration *reg)
+{
+	if (!reg->put && !mm_iommu_put(reg->mm, reg->mem))
+		reg->put = true;
+	return reg->put;
+}
+
 /* Gives the registration back, if that is possible; tells whether it is gone. */
 static bool nvlink2_registration_gone(struct nvlink2_registration *reg)
 {
-	if (!reg->put) {
-		if (mm_iommu_put(reg->mm, reg->mem))
-			return false;
-		reg->put = true;
-	}
+	if (!nvlink2_registration_put(reg))
+		return false;
 	if (nvlink2_registration_stays(reg) && nvlink2_mm_is_left(reg->mm))
 		nvlink2_registration_reclaim(reg);
 	return !nvlink2_registration_stays(reg);
@@ -186,6 +198,9 @@ bool nvlink2_quarantined(phys_addr_t hpa, u64 size)
 	bool found = false;
 
 	mutex_lock(&nvlink2_quarantine_lock);
+	/* All of them first: what was lost is sought when none of ours is left. */
+	list_for_each_entry(reg, &nvlink2_quarantine, node)
+		nvlink2_registration_put(reg);
 	list_for_each_entry_safe(reg, next, &nvlink2_quarantine, node) {
 		if (nvlink2_registration_gone(reg)) {
 			list_del(&reg->node);

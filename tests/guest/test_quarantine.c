@@ -245,6 +245,44 @@ static void unregistered_while_translated(void)
 	expect_open();
 }
 
+/*
+ * Two mappings at the same place, one after the other: the first one was given
+ * back and unregistered, the second one could not be, as it was translated when
+ * it went. What is left of the first one must not end what the second one has.
+ */
+static void twice_at_the_same_place(void)
+{
+	size_t len = 4 * 65536;
+	int status, container, fd;
+	pid_t child;
+
+	sim_load_default(NULL);
+	gpu = slots[0].bdf[0];
+	child = fork();
+	CHECK(child >= 0);
+	if (!child) {
+		void *ram;
+
+		fd = device_open(gpu);
+		container = device_container(gpu);
+		ram = map_region(fd, 0, len);
+		memory_register(container, ram, len);
+		unmap(ram, len);
+		memory_unregister(container, ram, len);
+
+		CHECK(mmap(ram, len, PROT_READ | PROT_WRITE, MAP_SHARED |
+			   MAP_FIXED_NOREPLACE, fd, region_offset(fd)) == ram);
+		dma_map(container, RAM_IOVA, ram, len);
+		CHECK(!munmap(ram, len));
+		device_close(fd);
+		expect_quarantine();
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECKF(!status, "the child ended with status %#x", status);
+	expect_open();
+}
+
 /* What management tools do between two owners does not lift it. */
 static void unbinding_does_not_lift_it(void)
 {
@@ -368,6 +406,7 @@ const struct test quarantine_tests[] = {
 	  killed_owner_leaves_nothing },
 	{ "quarantine_unregistered_while_translated_D5",
 	  unregistered_while_translated },
+	{ "quarantine_twice_at_the_same_place_D5", twice_at_the_same_place },
 	{ "quarantine_outlives_unbinding_D5", unbinding_does_not_lift_it },
 	{ "quarantine_ends_with_the_module", unloading_forgets_it },
 	{ "quarantine_unload_while_translated_D6", unload_while_translated },
