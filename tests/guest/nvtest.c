@@ -12,7 +12,7 @@
 
 static const struct test *const basic_lists[] = {
 	region_tests, gpu_ram_tests, gpu_ram_rw_tests, atsd_tests, trace_tests,
-	flaw_tests, lpar_tests, life_tests, reset_tests,
+	flaw_tests, lpar_tests, life_tests, reset_tests, blocked_tests,
 	refs_tests, rw_limits_tests, partition_tests, map_tests, dma_tests,
 	quarantine_tests, NULL
 };

@@ -4,13 +4,10 @@
  * nothing gets in until it is over, and nobody else's RAM is concerned.
  */
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,72 +15,7 @@
 #include <linux/vfio.h>
 
 #include "nvtest.h"
-
-/* Which page of the window is whose. */
-enum { MINE, CHILDS, DURING };
-
-static const char *gpu, *bridge, *other;	/* functions */
-static int fd, other_fd;
-static volatile uint64_t *ram, *other_ram;
-static size_t page;
-
-/* Two GPUs in two slots, both open and mapped. */
-static void two_gpus(void)
-{
-	machine_need(2, 4);
-	sim_load("gpu=%s,%s bridge=%s@0,%s@0,%s@0,%s@1 base=%#llx,%#llx size=%#llx,%#llx",
-		 slots[0].bdf[0], slots[1].bdf[0], slots[0].bdf[1],
-		 slots[0].bdf[2], slots[0].bdf[3], slots[1].bdf[1],
-		 GPU_BASE, GPU_BASE + GPU_SIZE, GPU_SIZE, GPU_SIZE);
-	gpu = slots[0].bdf[0];
-	bridge = slots[0].bdf[1];
-	other = slots[1].bdf[0];
-	page = page_size();
-	fd = device_open(gpu);
-	other_fd = device_open(other);
-	ram = map_region(fd, 0, GPU_SIZE);
-	other_ram = map_region(other_fd, 0, GPU_SIZE);
-}
-
-static volatile uint64_t *word(volatile uint64_t *at, unsigned int nr)
-{
-	return at + nr * page / 8;
-}
-
-/* A word that must be there. */
-static uint64_t get(volatile uint64_t *at)
-{
-	uint64_t value;
-
-	CHECKF(load_word(at, &value), "a touch got SIGBUS");
-	return value;
-}
-
-static void put(volatile uint64_t *at, uint64_t value)
-{
-	get(at);
-	*at = value;
-}
-
-/* Nobody gets at the GPU's RAM, in whatever way. */
-static void check_blocked(int gpu_fd, volatile uint64_t *at)
-{
-	uint64_t value;
-
-	CHECK(!load_word(word(at, MINE), &value));
-	CHECK_ERR(region_read(gpu_fd, &value, 8, 0), EIO);
-	value = 0xbad;
-	CHECK_ERR(region_write(gpu_fd, &value, 8, 0), EIO);
-}
-
-static void check_open(int gpu_fd, volatile uint64_t *at)
-{
-	uint64_t value;
-
-	CHECK(load_word(word(at, MINE), &value));
-	CHECK_EQ(region_write(gpu_fd, &value, 8, 0), 8);
-	CHECK_EQ(region_read(gpu_fd, &value, 8, 0), 8);
-}
+#include "two_gpus.h"
 
 static bool faulted(const char *trace, const char *bdf, uint64_t hpa)
 {
@@ -340,114 +272,6 @@ static void error_recovery_D7(void)
 	check_reset(error_and_recovery);
 }
 
-static void resets_nest(void)
-{
-	two_gpus();
-	put(word(ram, MINE), 0x41);
-	hook("prepare", gpu);
-	check_blocked(fd, ram);
-	hook("prepare", gpu);
-	check_blocked(fd, ram);
-	hook("done", gpu);
-	check_blocked(fd, ram);
-	hook("done", gpu);
-	CHECK_EQ(get(word(ram, MINE)), 0x41);
-	check_open(fd, ram);
-}
-
-/* Several functions may report the same error; it is over once. */
-static void errors_do_not_nest(void)
-{
-	two_gpus();
-	hook("detected", gpu);
-	hook("detected", gpu);
-	hook("nonfatal", gpu);
-	check_blocked(fd, ram);
-	hook("resume", gpu);
-	check_open(fd, ram);
-}
-
-/* The end of a reset is not the end of the recovery it is a part of. */
-static void reset_inside_a_recovery(void)
-{
-	two_gpus();
-	check_open(fd, ram);
-	hook("detected", gpu);
-	reset_by_ioctl();
-	check_blocked(fd, ram);
-	hook("prepare", gpu);
-	hook("done", gpu);
-	check_blocked(fd, ram);
-	hook("resume", gpu);
-	check_open(fd, ram);
-}
-
-/* Nor is the end of a recovery the end of a reset. */
-static void recovery_inside_a_reset(void)
-{
-	two_gpus();
-	hook("prepare", gpu);
-	hook("detected", gpu);
-	hook("resume", gpu);
-	check_blocked(fd, ram);
-	hook("done", gpu);
-	check_open(fd, ram);
-}
-
-static void reopen(void)
-{
-	unmap((void *)ram, GPU_SIZE);
-	device_close(fd);
-	fd = device_open(gpu);
-	ram = map_region(fd, 0, GPU_SIZE);
-}
-
-/* A recovery that was given up: opening the function resets it. */
-static void open_ends_an_error_without_recovery(void)
-{
-	two_gpus();
-	hook("nonfatal", gpu);
-	check_blocked(fd, ram);
-	reopen();
-	check_open(fd, ram);
-}
-
-/* One that goes on: an open does not cut it short. */
-static void open_does_not_end_a_recovery(void)
-{
-	two_gpus();
-	hook("detected", gpu);
-	reopen();
-	check_blocked(fd, ram);
-	hook("resume", gpu);
-	check_open(fd, ram);
-}
-
-static void open_does_not_end_a_reset(void)
-{
-	two_gpus();
-	hook("prepare", gpu);
-	reopen();
-	check_blocked(fd, ram);
-	hook("done", gpu);
-	check_open(fd, ram);
-}
-
-static void mapping_made_meanwhile(void)
-{
-	volatile uint64_t *late;
-
-	two_gpus();
-	put(word(ram, MINE), 0x51);
-	hook("prepare", gpu);
-	late = map_region(fd, 0, GPU_SIZE);
-	check_blocked(fd, late);
-	unmap((void *)ram, GPU_SIZE);
-	check_blocked(fd, late);
-	hook("done", gpu);
-	CHECK_EQ(get(word(late, MINE)), 0x51);
-}
-
 /*
  * Registers are the bridge's. They stay mapped through its own resets as well:
  * a guest's kernel stores to them whenever it changes a translation.
@@ -494,95 +318,6 @@ static void reset_of_a_bridge_leaves_gpu_ram(void)
 	CHECKF(!strstr(trace, "mmap_fault"), "a page went:\n%s", trace);
 }
 
-static int feature(uint32_t flags)
-{
-	struct vfio_device_feature arg = {
-		.argsz = sizeof(arg), .flags = flags,
-	};
-
-	return ioctl(fd, VFIO_DEVICE_FEATURE, &arg);
-}
-
-/* A GPU that sleeps is not to be touched either, as its BARs are not. */
-static void low_power_blocks(void)
-{
-	uint32_t set = VFIO_DEVICE_FEATURE_SET;
-
-	two_gpus();
-	put(word(ram, MINE), 0x71);
-	CHECKF(!feature(set | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY),
-	       "entering low power: %s", strerror(errno));
-	check_blocked(fd, ram);
-	get(other_ram);
-	CHECKF(!feature(set | VFIO_DEVICE_FEATURE_LOW_POWER_EXIT),
-	       "leaving low power: %s", strerror(errno));
-	CHECK_EQ(get(word(ram, MINE)), 0x71);
-	check_open(fd, ram);
-}
-
-static uint64_t config_offset(void)
-{
-	struct vfio_region_info info = {
-		.argsz = sizeof(info), .index = VFIO_PCI_CONFIG_REGION_INDEX,
-	};
-
-	CHECK(!ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info));
-	return info.offset;
-}
-
-static void set_power_state(unsigned int state)
-{
-	uint64_t config = config_offset();
-	uint8_t at = 0x34, id = 0;
-	uint16_t ctrl;
-
-	CHECK_EQ(pread(fd, &at, 1, config + at), 1);
-	while (at && pread(fd, &id, 1, config + at) == 1 && id != 1)
-		CHECK_EQ(pread(fd, &at, 1, config + at + 1), 1);
-	CHECKF(at, "the function has no power management");
-	CHECK_EQ(pread(fd, &ctrl, 2, config + at + 4), 2);
-	ctrl = (ctrl & ~3) | state;
-	CHECK_EQ(pwrite(fd, &ctrl, 2, config + at + 4), 2);
-}
-
-/* The write takes the page away; the state it set is what keeps it away. */
-static void d3_blocks(void)
-{
-	two_gpus();
-	put(word(ram, MINE), 0x72);
-	hook("sleep", gpu);
-	set_power_state(3);
-	check_blocked(fd, ram);
-	set_power_state(0);
-	CHECK_EQ(get(word(ram, MINE)), 0x72);
-	check_open(fd, ram);
-
-	hook("sleep", gpu);
-	reset_by_ioctl();
-	check_open(fd, ram);
-}
-
-static void hooks_refuse_nonsense(void)
-{
-	static const char path[] = "/sys/kernel/debug/nvlink2-sim/hooks";
-	static const char *const bad[] = {
-		"prepare", "prepare ", "prepare 0000:00:00.0", "begin %s",
-		" %s", "prepare  %s", "prepare %s x", "prepare %s\n\n",
-		"prepare %s                      ",
-	};
-	char text[128];
-	unsigned int i;
-	int out;
-
-	two_gpus();
-	out = keep(open(path, O_WRONLY | O_CLOEXEC), path);
-	for (i = 0; i < ARRAY_LEN(bad); i++) {
-		snprintf(text, sizeof(text), bad[i], gpu);
-		CHECK_ERR(write(out, text, strlen(text)), EINVAL);
-	}
-	check_open(fd, ram);
-}
-
 const struct test reset_tests[] = {
 	{ "reset_device_reset_D7", device_reset_D7 },
 	{ "reset_hot_reset_D7", hot_reset_D7 },
@@ -590,20 +325,8 @@ const struct test reset_tests[] = {
 	{ "reset_sysfs_reset_D7", sysfs_reset_D7 },
 	{ "reset_hooks_D7", hooks_D7 },
 	{ "reset_error_recovery_D7", error_recovery_D7 },
-	{ "reset_resets_nest_D7", resets_nest },
-	{ "reset_errors_do_not_nest", errors_do_not_nest },
-	{ "reset_reset_inside_a_recovery", reset_inside_a_recovery },
-	{ "reset_recovery_inside_a_reset", recovery_inside_a_reset },
-	{ "reset_open_ends_an_error_without_recovery",
-	  open_ends_an_error_without_recovery },
-	{ "reset_open_does_not_end_a_recovery", open_does_not_end_a_recovery },
-	{ "reset_open_does_not_end_a_reset", open_does_not_end_a_reset },
-	{ "reset_mapping_made_meanwhile", mapping_made_meanwhile },
 	{ "reset_atsd_mapping_stays", atsd_mapping_stays },
 	{ "reset_reset_of_a_bridge_leaves_gpu_ram",
 	  reset_of_a_bridge_leaves_gpu_ram },
-	{ "reset_low_power_blocks", low_power_blocks },
-	{ "reset_d3_blocks", d3_blocks },
-	{ "reset_hooks_refuse_nonsense", hooks_refuse_nonsense },
 	{ NULL, NULL }
 };

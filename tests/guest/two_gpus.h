@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* two_gpus.c: two GPUs in two slots, both open and mapped, and who gets at their RAM. */
+#ifndef TWO_GPUS_H
+#define TWO_GPUS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Which page of the window is whose. */
+enum { MINE, CHILDS, DURING };
+
+extern const char *gpu, *bridge, *other;	/* functions */
+extern int fd, other_fd;
+extern volatile uint64_t *ram, *other_ram;
+extern size_t page;
+
+void two_gpus(void);
+volatile uint64_t *word(volatile uint64_t *at, unsigned int nr);
+uint64_t get(volatile uint64_t *at);
+void put(volatile uint64_t *at, uint64_t value);
+void check_blocked(int gpu_fd, volatile uint64_t *at);
+void check_open(int gpu_fd, volatile uint64_t *at);
+
+#endif /* TWO_GPUS_H */
