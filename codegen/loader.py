@@ -25,7 +25,7 @@ class Document:
 
     def __init__(self, file: str):
         self.file = file
-        self.data: object = None
+        self.data: object = {}
         self._lines: dict[tuple, int] = {}
 
     def mark(self, path: tuple, line: int) -> None:
@@ -153,7 +153,8 @@ def load(path: Path, shown: str | None = None) -> Document:
     builder = _Builder(document)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-        document.data = builder.build(node, ()) if node else None
+        if node:
+            document.data = builder.build(node, ())
     except yaml.YAMLError as err:
         raise SpecError([_yaml_problem(err, text, shown)]) from err
     except RecursionError:

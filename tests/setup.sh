@@ -33,7 +33,9 @@ demo="$build $lab"
 manual='mandoc man-db groff-base bash'
 # What a kernel's own source wants beside: the debug kernel, and the tree clang compiles against.
 kernel='bc bison flex patch perl'
-lint="$demo $codegen $kernel python3-pytest gcc libc6-dev clang sparse coccinelle pylint shellcheck"
+# spatch runs semantic patches that have parts in Python only with libpython3.11.so.
+lint="$demo $codegen $kernel python3-pytest gcc libc6-dev clang sparse coccinelle libpython3-dev"
+lint="$lint pylint shellcheck"
 test="$lint $compilers libcmocka-dev libclang-rt-dev $manual"
 
 wanted=
