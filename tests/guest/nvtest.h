@@ -140,6 +140,10 @@ void phys_write(uint64_t hpa, uint64_t value);
 size_t page_size(void);
 bool touch_faults(volatile void *at);
 
+/* child.c: another process */
+void in_child(void (*run)(void));
+void in_child_killed(void (*run)(void));
+
 /* hooks.c: resets held half-way, touches that may get SIGBUS */
 void hook(const char *verb, const char *bdf);
 bool load_word(const volatile uint64_t *at, uint64_t *value);
@@ -149,6 +153,7 @@ bool load_word(const volatile uint64_t *at, uint64_t *value);
 void vm_with(const char *bdf);
 void record_is(const char *want);
 unsigned long long bound_lpid(const char *bdf);
+void close_and_unbind(const char *bdf, unsigned long long lpid, int fd);
 
 extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
 	atsd_tests[], lpar_tests[], life_tests[], trace_tests[], flaw_tests[],

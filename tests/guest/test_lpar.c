@@ -97,10 +97,24 @@ static void prepare(void)
 	write_text(PARTITIONS, "\n");
 }
 
+/* Bound once and not unbound; closed, it is. */
+void close_and_unbind(const char *bdf, unsigned long long lpid, int fd)
+{
+	char want[256];
+
+	/* 4010: MSR_PR | MSR_DR, as the driver of 2018 had it. */
+	snprintf(want, sizeof(want), "bind %s lpid=%llu msr=4010 -> 0\n", bdf,
+		 lpid);
+	record_is(want);
+	device_close(fd);
+	snprintf(want + strlen(want), sizeof(want) - strlen(want),
+		 "unbind %s lpid=%llu -> 0\n", bdf, lpid);
+	record_is(want);
+}
+
 static void bound_at_open_and_unbound_at_close(void)
 {
 	const char *gpu;
-	char want[256];
 	unsigned long long lpid;
 	int fd;
 
@@ -110,14 +124,7 @@ static void bound_at_open_and_unbound_at_close(void)
 	fd = device_open(gpu);
 	lpid = bound_lpid(gpu);
 	CHECKF(lpid, "bound to partition 0, which is the host's");
-	/* 4010: MSR_PR | MSR_DR, as the driver of 2018 had it. */
-	snprintf(want, sizeof(want), "bind %s lpid=%llu msr=4010 -> 0\n", gpu,
-		 lpid);
-	record_is(want);
-	device_close(fd);
-	snprintf(want + strlen(want), sizeof(want) - strlen(want),
-		 "unbind %s lpid=%llu -> 0\n", gpu, lpid);
-	record_is(want);
+	close_and_unbind(gpu, lpid, fd);
 }
 
 static void bridge_is_not_bound(void)

@@ -60,9 +60,7 @@ static void vm_lives_as_long_as_the_device(void)
 /* The VMM is killed; another process still holds the device. */
 static void killed_vmm_leaves_the_binding(void)
 {
-	unsigned long long lpid;
 	const char *gpu;
-	char want[256];
 	int sockets[2], fd;
 	pid_t child;
 
@@ -85,14 +83,7 @@ static void killed_vmm_leaves_the_binding(void)
 	close(sockets[0]);
 	close(sockets[1]);
 
-	lpid = bound_lpid(gpu);
-	snprintf(want, sizeof(want), "bind %s lpid=%llu msr=4010 -> 0\n", gpu,
-		 lpid);
-	record_is(want);
-	device_close(fd);
-	snprintf(want + strlen(want), sizeof(want) - strlen(want),
-		 "unbind %s lpid=%llu -> 0\n", gpu, lpid);
-	record_is(want);
+	close_and_unbind(gpu, bound_lpid(gpu), fd);
 }
 
 static void opened_without_vm_is_told_once(void)

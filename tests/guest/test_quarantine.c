@@ -4,11 +4,8 @@
  * nobody opens it until that is over (D5), and nothing warns (D6).
  */
 
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "nvtest.h"
@@ -17,10 +14,15 @@
 
 static const char *gpu;
 
-static int gpu_open(void)
+static void gpu_load(void)
 {
 	sim_load_default(NULL);
 	gpu = slots[0].bdf[0];
+}
+
+static int gpu_open(void)
+{
+	gpu_load();
 	return device_open(gpu);
 }
 
@@ -114,35 +116,21 @@ static void until_it_is_not_translated(void)
 	CHECK(!munmap(plain, page_size()));
 }
 
+static void leave_it_registered(void)
+{
+	int fd = device_open(gpu);
+	void *ram = map_region(fd, 0, GPU_SIZE);
+
+	memory_register(device_container(gpu), ram, GPU_SIZE);
+	unmap(ram, GPU_SIZE);
+	device_close(fd);
+	expect_quarantine();
+}
+
 static void until_its_process_is_gone(void)
 {
-	int pipes[2], fd;
-	char byte = 0;
-	pid_t child;
-
-	sim_load_default(NULL);
-	gpu = slots[0].bdf[0];
-	CHECK(!pipe(pipes));
-	child = fork();
-	CHECK(child >= 0);
-	if (!child) {
-		void *ram;
-
-		fd = device_open(gpu);
-		ram = map_region(fd, 0, GPU_SIZE);
-		memory_register(device_container(gpu), ram, GPU_SIZE);
-		unmap(ram, GPU_SIZE);
-		device_close(fd);
-		expect_quarantine();
-		CHECK(write(pipes[1], &byte, 1) == 1);
-		for (;;)
-			pause();
-	}
-	CHECK(read(pipes[0], &byte, 1) == 1);
-	CHECK(!kill(child, SIGKILL));
-	CHECK_EQ(waitpid(child, NULL, 0), child);
-	close(pipes[0]);
-	close(pipes[1]);
+	gpu_load();
+	in_child_killed(leave_it_registered);
 	expect_open();
 }
 
@@ -179,36 +167,36 @@ static void other_memory_there_is_no_matter(void)
 	}
 }
 
-/* A VMM that is killed: it had mapped, registered and translated all of it. */
+static void map_register_and_translate(void)
+{
+	int fd = device_open(gpu), container = device_container(gpu);
+	void *ram = map_region(fd, 0, GPU_SIZE);
+
+	memory_register(container, ram, GPU_SIZE);
+	dma_map(container, RAM_IOVA, ram, GPU_SIZE);
+}
+
+/* A VMM that is killed. */
 static void killed_owner_leaves_nothing(void)
 {
-	int pipes[2], container, fd;
-	char byte = 0;
-	pid_t child;
-
-	sim_load_default(NULL);
-	gpu = slots[0].bdf[0];
-	CHECK(!pipe(pipes));
-	child = fork();
-	CHECK(child >= 0);
-	if (!child) {
-		void *ram;
-
-		fd = device_open(gpu);
-		container = device_container(gpu);
-		ram = map_region(fd, 0, GPU_SIZE);
-		memory_register(container, ram, GPU_SIZE);
-		dma_map(container, RAM_IOVA, ram, GPU_SIZE);
-		CHECK(write(pipes[1], &byte, 1) == 1);
-		for (;;)
-			pause();
-	}
-	close(pipes[1]);
-	CHECK(read(pipes[0], &byte, 1) == 1);
-	CHECK(!kill(child, SIGKILL));
-	CHECK_EQ(waitpid(child, NULL, 0), child);
-	close(pipes[0]);
+	gpu_load();
+	in_child_killed(map_register_and_translate);
 	expect_open();
+}
+
+static void unregister_while_translated(void)
+{
+	int fd = device_open(gpu), container = device_container(gpu);
+	void *ram = map_region(fd, 0, GPU_SIZE);
+
+	memory_register(container, ram, GPU_SIZE);
+	dma_map(container, RAM_IOVA, ram, GPU_SIZE);
+	unmap(ram, GPU_SIZE);
+	memory_unregister(container, ram, GPU_SIZE);
+	device_close(fd);
+	expect_quarantine();
+	dma_unmap(container, RAM_IOVA, GPU_SIZE);
+	CHECK_ERR(device_try_open(gpu), EBUSY);
 }
 
 /*
@@ -217,32 +205,28 @@ static void killed_owner_leaves_nothing(void)
  */
 static void unregistered_while_translated(void)
 {
-	int status, container, fd;
-	pid_t child;
-
-	sim_load_default(NULL);
-	gpu = slots[0].bdf[0];
-	child = fork();
-	CHECK(child >= 0);
-	if (!child) {
-		void *ram;
-
-		fd = device_open(gpu);
-		container = device_container(gpu);
-		ram = map_region(fd, 0, GPU_SIZE);
-		memory_register(container, ram, GPU_SIZE);
-		dma_map(container, RAM_IOVA, ram, GPU_SIZE);
-		unmap(ram, GPU_SIZE);
-		memory_unregister(container, ram, GPU_SIZE);
-		device_close(fd);
-		expect_quarantine();
-		dma_unmap(container, RAM_IOVA, GPU_SIZE);
-		CHECK_ERR(device_try_open(gpu), EBUSY);
-		_exit(0);
-	}
-	CHECK_EQ(waitpid(child, &status, 0), child);
-	CHECKF(!status, "the child ended with status %#x", status);
+	gpu_load();
+	in_child(unregister_while_translated);
 	expect_open();
+}
+
+static void leave_two_at_the_same_place(void)
+{
+	int fd = device_open(gpu), container = device_container(gpu);
+	size_t len = 4 * 65536;
+	void *ram = map_region(fd, 0, len);
+
+	memory_register(container, ram, len);
+	unmap(ram, len);
+	memory_unregister(container, ram, len);
+
+	CHECK(mmap(ram, len, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_FIXED_NOREPLACE, fd,
+		   region_offset(fd)) == ram);
+	dma_map(container, RAM_IOVA, ram, len);
+	CHECK(!munmap(ram, len));
+	device_close(fd);
+	expect_quarantine();
 }
 
 /*
@@ -252,34 +236,8 @@ static void unregistered_while_translated(void)
  */
 static void twice_at_the_same_place(void)
 {
-	size_t len = 4 * 65536;
-	int status, container, fd;
-	pid_t child;
-
-	sim_load_default(NULL);
-	gpu = slots[0].bdf[0];
-	child = fork();
-	CHECK(child >= 0);
-	if (!child) {
-		void *ram;
-
-		fd = device_open(gpu);
-		container = device_container(gpu);
-		ram = map_region(fd, 0, len);
-		memory_register(container, ram, len);
-		unmap(ram, len);
-		memory_unregister(container, ram, len);
-
-		CHECK(mmap(ram, len, PROT_READ | PROT_WRITE, MAP_SHARED |
-			   MAP_FIXED_NOREPLACE, fd, region_offset(fd)) == ram);
-		dma_map(container, RAM_IOVA, ram, len);
-		CHECK(!munmap(ram, len));
-		device_close(fd);
-		expect_quarantine();
-		_exit(0);
-	}
-	CHECK_EQ(waitpid(child, &status, 0), child);
-	CHECKF(!status, "the child ended with status %#x", status);
+	gpu_load();
+	in_child(leave_two_at_the_same_place);
 	expect_open();
 }
 
@@ -354,40 +312,34 @@ static void unloading_forgets_it(void)
 	expect_open();
 }
 
+static void unload_with_translations(void)
+{
+	int container = device_container(slots[1].bdf[0]);
+	int fd = device_open(gpu);
+	size_t len = 4 * 65536;
+	void *ram;
+
+	enable_dma(container);
+	ram = map_region(fd, 0, len);
+	dma_map(container, RAM_IOVA, ram, len);
+	unmap(ram, len);
+	device_close(fd);
+	CHECK_ERR(device_try_open(gpu), EBUSY);
+	driver_unload();
+	dma_unmap(container, RAM_IOVA, len);
+}
+
 /*
  * The same while translations point into it, so that the driver cannot give its
  * registration back. It is nobody's then: that is for a process that ends.
  */
 static void unload_while_translated(void)
 {
-	size_t len = 4 * 65536;
-	pid_t child;
-	int status;
-
 	machine_need(2, 1);
 	driver_load();
 	slot_to(&slots[1], "vfio-pci");
-	sim_load_default(NULL);
-	gpu = slots[0].bdf[0];
-	child = fork();
-	CHECK(child >= 0);
-	if (!child) {
-		int container = device_container(slots[1].bdf[0]);
-		int fd = device_open(gpu);
-		void *ram;
-
-		enable_dma(container);
-		ram = map_region(fd, 0, len);
-		dma_map(container, RAM_IOVA, ram, len);
-		unmap(ram, len);
-		device_close(fd);
-		CHECK_ERR(device_try_open(gpu), EBUSY);
-		driver_unload();
-		dma_unmap(container, RAM_IOVA, len);
-		_exit(0);
-	}
-	CHECK_EQ(waitpid(child, &status, 0), child);
-	CHECKF(!status, "the child ended with status %#x", status);
+	gpu_load();
+	in_child(unload_with_translations);
 	CHECK(!module_loaded("nvlink2-vfio-pci"));
 	slot_to(&slots[1], NULL);
 	sim_load_default(NULL);

@@ -41,6 +41,14 @@ static double now(void)
 	return at.tv_sec + at.tv_nsec / 1e9;
 }
 
+static int huge_open(void)
+{
+	machine_need(1, 2);
+	sim_load("gpu=%s bridge=%s@0 base=%#llx size=%#llx", slots[0].bdf[0],
+		 slots[0].bdf[1], GPU_BASE, HUGE_SIZE);
+	return device_open(slots[0].bdf[0]);
+}
+
 /*
  * A child copies three quarters of a GiB, over and over into the same pages,
  * and is killed in the middle. It ends within a small part of what the copy
@@ -53,10 +61,7 @@ static void signal_ends_a_copy(void)
 	pid_t child;
 	char *into;
 
-	machine_need(1, 2);
-	sim_load("gpu=%s bridge=%s@0 base=%#llx size=%#llx", slots[0].bdf[0],
-		 slots[0].bdf[1], GPU_BASE, HUGE_SIZE);
-	fd = device_open(slots[0].bdf[0]);
+	fd = huge_open();
 	/* GPU RAM itself: as large as needed, and nothing to be allocated. */
 	into = map_region(fd, 0, HUGE_SIZE);
 
@@ -97,10 +102,7 @@ static void others_run_meanwhile(void)
 	pid_t child;
 	char *into;
 
-	machine_need(1, 2);
-	sim_load("gpu=%s bridge=%s@0 base=%#llx size=%#llx", slots[0].bdf[0],
-		 slots[0].bdf[1], GPU_BASE, HUGE_SIZE);
-	fd = device_open(slots[0].bdf[0]);
+	fd = huge_open();
 	child = fork();
 	CHECK(child >= 0);
 	if (!child) {
