@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help generate check-generated demo test test-guest test-debug test-mutants \
-	fuzz attack lint abi-check bench modules fetch shell clean distclean
+	fuzz attack lint abi-check abi-release abi-face abi-matrix bench modules fetch shell clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -55,9 +55,21 @@ check-generated: ## fail, with the difference, when generated files do not fit t
 	@$(setup) codegen
 	@$(PYTHON) -m codegen check-generated
 
-abi-check: ## prove the layout of the ABI for every compiler and ABI at hand
+abi-check: ## say whether the interface breaks a program that exists: AGAINST=REF, ARGS=--format=json
+	@$(setup) abi
+	@abi-tests/gate $(if $(AGAINST),--against $(AGAINST)) $(ARGS)
+
+abi-release: ## keep the present interface as released: VERSION=2
+	@$(setup) abi
+	@abi-tests/gate --release $(VERSION)
+
+abi-face: ## write what the built modules show of themselves into abi-tests/module-face.txt
 	@$(setup) test
-	@abi-tests/run
+	@abi-tests/face --update
+
+abi-matrix: ## write what each detector of the gate sees into abi-tests/MATRIX.md
+	@$(setup) abi
+	@abi-tests/matrix
 
 lint: ## static checks: gcc and clang at W=1, sparse, checkpatch, coccinelle, pylint, shellcheck
 	@$(setup) lint

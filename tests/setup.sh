@@ -16,6 +16,7 @@ usage() {
 	  demo          make demo
 	  test          make test
 	  lint          make lint
+	  abi           make abi-check, abi-tests/gate
 	  all           everything
 
 	--list prints the packages, one a line, and installs nothing.
@@ -36,7 +37,12 @@ kernel='bc bison flex patch perl'
 # spatch runs semantic patches that have parts in Python only with libpython3.11.so.
 lint="$demo $codegen $kernel python3-pytest gcc libc6-dev clang sparse coccinelle libpython3-dev"
 lint="$lint pylint shellcheck"
-test="$lint $compilers libcmocka-dev libclang-rt-dev $manual"
+# The gate looks at every architecture with that architecture's own kernel headers.
+abi="clang abigail-tools dwarves python3-pyelftools python3 git $codegen"
+for arch in amd64 arm64 armhf i386 ppc64 ppc64el riscv64 s390x; do
+	abi="$abi linux-libc-dev-$arch-cross"
+done
+test="$lint $abi $compilers libcmocka-dev libclang-rt-dev $manual"
 
 wanted=
 list_only=
@@ -47,6 +53,7 @@ for part; do
 	demo) wanted="$wanted $demo" ;;
 	test) wanted="$wanted $test" ;;
 	lint) wanted="$wanted $lint" ;;
+	abi) wanted="$wanted $abi" ;;
 	all) wanted="$wanted $test $lint" ;;
 	--list) list_only=1 ;;
 	-h | --help) usage; exit 0 ;;

@@ -7,7 +7,7 @@
 /*
  * The layout and the numbers of the interface, asserted. Compiling this proves that a
  * compiler and a set of headers agree with the spec; nothing of it is ever run. Needs
- * C11 or GNU C; abi-tests/run compiles it for every compiler there is.
+ * C11 or GNU C; abi-tests/gate compiles it for every compiler there is.
  */
 
 #include <linux/types.h>

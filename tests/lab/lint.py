@@ -24,7 +24,8 @@ _EXEMPT = {
     "generated/kernel/nvlink2_contract.h": {"COMPLEX_MACRO", "MACRO_ARG_REUSE"},
 }
 _KERNEL_C = ("kernel", "generated/kernel")
-_PYTHON = ("codegen", "tests")
+_PYTHON = ("codegen", "tests", "abi-tests/abigate", "abi-tests/tests", "abi-tests/gate", "abi-tests/face",
+           "abi-tests/matrix")
 # Debian's, with its own Python: another one lacks the modules that are imported.
 PYLINT = ["/usr/bin/python3", "-m", "pylint"]
 _INSTALL = "is missing: run `sh tests/setup.sh lint`"
@@ -79,8 +80,7 @@ def _pylint_findings():
 
 
 def _shell_findings():
-    scripts = [path for path in (ROOT / "tests/setup.sh", ROOT / ".ci/run", ROOT / "abi-tests/run")
-               if path.exists() and b"sh" in path.read_bytes().split(b"\n", 1)[0]]
+    scripts = [ROOT / "tests/setup.sh", ROOT / ".ci/run"]
     # A completion is sourced and has no first line to tell its shell by.
     completions = sorted((ROOT / "tools").glob("*.bash"))
     return [line for options, files in (([], scripts), (["--shell=bash"], completions))

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Old against new, in every configuration, by every detector."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import agreement, planted, release
+from .detectors import assertions, endianness, libabigail, macros, names, pahole
+from .detectors import spec as spec_detector
+from .errors import GateError
+from .findings import Finding, Sighting, gather
+from .inventory import Broken, Inventory
+from .locate import Locator
+from .measure import Configuration, Measured, measure
+from .origins import configurations
+from .rules import NOTES
+from .sides import Header, Side
+from .toolchain import Toolchain
+
+#: Names that this project's header may introduce.
+_PREFIX = r"_?(?:vfio|VFIO)_"
+
+DETECTORS = ("spec", "macros", "names", "assertions", "pahole", "libabigail", "endianness",
+             "agreement")
+
+
+@dataclass
+class Result:
+    findings: list[Finding]
+    notes: list[Finding]
+    configurations: list[str]
+
+
+@dataclass
+class Gate:
+    """Compares sides. One gate keeps what it has measured of an old side for the next."""
+
+    chains: list[Toolchain]
+    scratch: Path
+    jobs: int = 2
+    system: Path | None = None
+    progress: Callable[[str], None] = lambda text: None
+    _kept: dict = field(default_factory=dict)
+    _shown: dict = field(default_factory=dict)
+    _seeing: set = field(default_factory=set)
+    _numbers: Iterable[int] = field(default_factory=itertools.count)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def _folder(self, what: str) -> Path:
+        with self._lock:
+            folder = self.scratch / f"{next(self._numbers)}-{what}"
+        folder.mkdir(parents=True)
+        return folder
+
+    def _old(self, header: Header, configuration: Configuration,
+             surface: set[str] | None) -> Measured:
+        key = (header, configuration.toolchain, configuration.origin)
+        if key not in self._kept:
+            try:
+                self._kept[key] = measure(header, configuration, self._folder("old"), surface)
+            except Broken as err:
+                cure = "\nThe C library's headers come with libc6-dev-ARCH-cross, others with " \
+                    "--include DIR" if "not found" in str(err) else ""
+                raise GateError(f"{header.shown} does not compile for {configuration.name}, so there "
+                                f"is nothing to compare with:\n{err}{cure}") from err
+        return self._kept[key]
+
+    def _can_see(self, chain: Toolchain) -> None:
+        """The planted change is found by every detector with this compiler."""
+        if chain in self._seeing:
+            return
+        old, new = planted.headers()
+        folder = self._folder("planted")
+        plain = Configuration(chain, "system")
+        try:
+            sides = [measure(header, plain, folder / side)
+                     for header, side in ((old, "old"), (new, "new"))]
+        except Broken as err:
+            raise GateError(f"{chain.name} does not compile the planted headers:\n{err}") from err
+        planted.judge(_detect(*sides, ""), chain.name,
+                      () if chain.compiler == "clang" else ("names",))
+        self._seeing.add(chain)
+
+    def _ways(self, chain: Toolchain, old: Header, new: Header) -> list[Configuration]:
+        """The configurations of a compiler; an old header that shows them all is asked once."""
+        if (old, chain) not in self._shown:
+            self._shown[old, chain] = configurations(chain, [old], self._folder("headers"), self.system)
+        ways = self._shown[old, chain]
+        if len(ways) > 1:
+            return ways
+        return configurations(chain, [new], self._folder("headers"), self.system)
+
+    def _chain(self, chain: Toolchain, old: Side,
+               new: Side) -> tuple[list[Sighting], list[Measured]]:
+        self._can_see(chain)
+        seen: list[Sighting] = []
+        measured: list[Measured] = []
+        ways = self._ways(chain, old.header, new.header)
+        surfaces: list[set[str] | None] = [None, None]
+        for configuration in ways:
+            before = self._old(old.header, configuration, surfaces[0])
+            _expect(old, before)
+            if old.baseline:
+                release.check(old.baseline, before)
+            try:
+                # The very same header is not looked at twice.
+                same = dataclasses.replace(old.header, shown="") == \
+                    dataclasses.replace(new.header, shown="")
+                after = before if same else \
+                    measure(new.header, configuration, self._folder("new"), surfaces[1])
+            except Broken as err:
+                seen.append(_sighting(("HEADER_BROKEN", new.header.path, _first(str(err))), "names",
+                                      configuration))
+                surfaces = [before.inventory.names()] * 2
+                continue
+            measured += [before, after]
+            stored = release.stored_abi(old.baseline, before) if old.baseline else None
+            seen += _detect(before, after, _PREFIX if new.spec else "", stored)
+            if new.spec and not new.spec.problems:
+                planted.judge_agreement(new.spec, after)
+                seen += [_sighting(s, "agreement", configuration)
+                         for s in agreement.detect(new.spec, after)]
+            if configuration.origin == "own":
+                surfaces = [before.inventory.names(), after.inventory.names()]
+        if len(ways) == 1:
+            # There is nothing to tell apart.
+            seen = [dataclasses.replace(s, origin="") for s in seen]
+        return seen, measured
+
+    def old_inventory(self, header: Header) -> Inventory:
+        """What a header that was compared defines, on the first architecture."""
+        return next(kept.inventory for (old, *_), kept in self._kept.items() if old == header)
+
+    def compare(self, old: Side, new: Side) -> Result:
+        """Everything that is incompatible in the new side."""
+        seen: list[Sighting] = []
+        excused: set[tuple[str, str]] = set()
+        if old.spec and new.spec:
+            planted.judge_spec(old.spec.spec)
+            change = spec_detector.compare(old.spec.spec, new.spec.spec)
+            seen += [Sighting(*s, "spec") for s in change.seen]
+            excused = change.excused
+        if new.spec:
+            seen += [Sighting("SPEC_INVALID", f"{p.rule} in line {p.line}", p.message, "spec")
+                     for p in new.spec.problems]
+        measured: list[Measured] = []
+        for sightings, views in self._in_parallel(old, new):
+            seen += sightings
+            measured += views
+        seen = [s for s in seen if (s.rule, s.subject) not in excused]
+        found = gather(seen, Locator(old, new, measured))
+        return Result([f for f in found if f.rule not in NOTES],
+                      [f for f in found if f.rule in NOTES], [chain.name for chain in self.chains])
+
+    def _in_parallel(self, old: Side, new: Side) -> Iterable[tuple[list[Sighting], list[Measured]]]:
+        with ThreadPoolExecutor(self.jobs) as pool:
+            waiting = {pool.submit(self._chain, chain, old, new): chain for chain in self.chains}
+            try:
+                for n, future in enumerate(as_completed(waiting), 1):
+                    done = future.result()
+                    self.progress(f"{n}/{len(waiting)} {waiting[future].name}")
+                    yield done
+            except BaseException:
+                # What has not begun need not.
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+
+def _expect(old: Side, measured: Measured) -> None:
+    """GateError unless what the old side has to have is in view: what is not seen never changes."""
+    where = f"{old.header.shown}, {measured.configuration.name}"
+    if old.spec:
+        wanted = {f"struct {cap.struct}" for cap in old.spec.spec.capabilities}
+        wanted |= {cap.constant for cap in old.spec.spec.capabilities}
+        unseen = sorted(wanted - measured.inventory.names())
+        if unseen:
+            raise GateError(f"{where}: {', '.join(unseen)} cannot be seen, so no change of it could be")
+        return
+    written = set(re.findall(r"^struct \w+(?= \{)", old.header.text, re.M))
+    if written and not written & measured.inventory.names():
+        raise GateError(f"{where}: none of the structs in it can be seen; does something it includes "
+                        "define them already? Name that header's directory with --include")
+
+
+def _first(text: str) -> str:
+    """The first of a compiler's errors, without the directories."""
+    match = re.search(r"^(.*?):(\d+):.*?error: (.*)$", text, re.M)
+    return f"{Path(match[1]).name}:{match[2]}: {match[3]}" if match else text[:300]
+
+
+def _sighting(seen: tuple[str, str, str], detector: str, configuration: Configuration) -> Sighting:
+    return Sighting(*seen, detector, configuration.toolchain.arch, configuration.origin)
+
+
+def _detect(old: Measured, new: Measured, prefix: str, stored: Path | None = None) -> list[Sighting]:
+    """What the detectors of headers see in one configuration."""
+    by = {"macros": macros.detect(old, new), "assertions": assertions.detect(old, new),
+          "pahole": pahole.detect(old, new), "endianness": endianness.detect(old, new),
+          "libabigail": libabigail.detect(old, new, stored)}
+    # The program that uses all names is compiled with clang, whatever made the probe.
+    if new.configuration.toolchain.compiler == "clang":
+        by["names"] = names.detect(old, new, prefix)
+    return [_sighting(seen, detector, new.configuration) for detector, sightings in by.items()
+            for seen in sightings]

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+What a header defines: macros, structs, enums and typedefs, each with its line.
+
+Clang says so, for one architecture: its preprocessor the macros, its syntax tree the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import GateError
+from .run import run
+
+_MARKER = re.compile(r'# (\d+) "((?:[^"\\]|\\.)*)"')
+_DEFINE = re.compile(r"#define (\w+)(\([^)]*\))?(?: (.*))?")
+_GUARD = re.compile(r"_*[A-Z0-9_]+_H_*")
+_TAGGED = re.compile(r"\b_*([lb]e)(?:16|32|64)\b")
+_INTEGER = re.compile(r"(?:un)?signed [a-z ]+|(?:long |short )*(?:int|long|short)|char|_Bool")
+
+
+def order(spelled: str) -> str:
+    """The byte order a type announces: le, be, or native."""
+    match = _TAGGED.search(spelled)
+    return match[1] if match else "native"
+
+
+class Broken(Exception):
+    """A header that does not compile; the text is the compiler's."""
+
+
+@dataclass(frozen=True)
+class Macro:
+    name: str
+    parameters: str | None
+    body: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a struct; `bits` for a bit-field."""
+
+    name: str
+    type: str               # as it is spelled
+    plain: str              # without typedefs
+    line: int
+    bits: bool = False
+
+    @property
+    def integer(self) -> bool:
+        return bool(_INTEGER.fullmatch(self.plain)) and not self.bits
+
+    @property
+    def sized(self) -> bool:
+        return not self.bits and "[]" not in self.type and not self.plain.endswith("[0]")
+
+
+@dataclass
+class Struct:
+    name: str               # as C wants it: struct x, union x, or a typedef's name
+    line: int
+    members: list[Member] = field(default_factory=list)
+
+
+@dataclass
+class Inventory:
+    """Everything a header defines, by name; the numbers are lines."""
+
+    macros: dict[str, Macro] = field(default_factory=dict)
+    structs: dict[str, Struct] = field(default_factory=dict)
+    enums: dict[str, int] = field(default_factory=dict)
+    enumerators: dict[str, int] = field(default_factory=dict)
+    typedefs: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def names(self) -> set[str]:
+        """Every name at file scope, structs and enums with their keyword."""
+        return {*self.macros, *self.structs, *self.enums, *self.enumerators, *self.typedefs}
+
+    def line(self, subject: str) -> int | None:
+        """Where a subject of a finding stands."""
+        owner, _, member = subject.partition("::")
+        struct = self.structs.get(owner)
+        if member and struct:
+            return next((m.line for m in struct.members if m.name == member), struct.line)
+        if struct:
+            return struct.line
+        if subject in self.macros:
+            return self.macros[subject].line
+        if subject in self.typedefs:
+            return self.typedefs[subject][1]
+        return self.enumerators.get(subject, self.enums.get(subject))
+
+
+def _macros(text: str, wanted) -> dict[str, Macro]:
+    found: dict[str, Macro] = {}
+    file, line = "", 0
+    for row in text.splitlines():
+        marker = _MARKER.match(row)
+        if marker:
+            line, file = int(marker[1]), marker[2]
+            continue
+        define = _DEFINE.fullmatch(row)
+        if define and wanted(file, define[1]):
+            body = (define[3] or "").strip()
+            if body or define[2] or not _GUARD.fullmatch(define[1]):
+                found[define[1]] = Macro(define[1], define[2], body, line)
+        elif row.startswith("#undef "):
+            found.pop(row.split()[1], None)
+        line += 1
+    return found
+
+
+class _Tree:
+    """Walks a syntax tree in the order it was written in: a place leaves out what did not change."""
+
+    def __init__(self, wanted):
+        self.wanted = wanted
+        self.file, self.line = "", 0
+        self.found = Inventory()
+        self.records: dict[str, Struct] = {}
+        self.unnamed: list[Member] = []
+
+    def _place(self, node: dict) -> tuple[str, int]:
+        """The file and line of a declaration; every place in it moves the present one."""
+        own = None
+        for place in self._places(node):
+            self.file = place.get("file", self.file)
+            self.line = place.get("line", self.line)
+            if own is None:
+                own = (self.file, self.line)
+        return own or (self.file, self.line)
+
+    @staticmethod
+    def _places(node: dict):
+        for key in ("loc", "range"):
+            part = node.get(key) or {}
+            for place in ((part,) if key == "loc" else (part.get("begin"), part.get("end"))):
+                if not place:
+                    continue
+                if "spellingLoc" in place or "expansionLoc" in place:
+                    yield place.get("spellingLoc") or {}
+                    yield place.get("expansionLoc") or {}
+                else:
+                    yield place
+
+    def walk(self, node: dict, struct: Struct | None = None) -> None:
+        """Takes what a declaration, and whatever is in it, defines."""
+        file, line = self._place(node)
+        kind = node.get("kind")
+        if kind == "RecordDecl":
+            self._record(node, file, line, struct)
+            return
+        if kind == "EnumDecl":
+            if "name" in node and self.wanted(file, f"enum {node['name']}"):
+                self.found.enums[f"enum {node['name']}"] = line
+        elif kind == "EnumConstantDecl" and self.wanted(file, node["name"]):
+            self.found.enumerators[node["name"]] = line
+        elif kind == "TypedefDecl" and self.wanted(file, node["name"]):
+            self._typedef(node, line)
+        elif kind == "FieldDecl" and struct is not None and "name" in node:
+            self.unnamed = []
+            spelled = node["type"]["qualType"]
+            struct.members.append(Member(node["name"], spelled,
+                                         node["type"].get("desugaredQualType", spelled), line,
+                                         node.get("isBitfield", False)))
+        elif kind == "FieldDecl" and struct is not None:
+            # The members of an anonymous struct are the members of what it stands in.
+            struct.members += self.unnamed
+            self.unnamed = []
+        for inner in node.get("inner", ()):
+            self.walk(inner, struct)
+
+    def _record(self, node: dict, file: str, line: int, outer: Struct | None) -> None:
+        name = f"{node.get('tagUsed', 'struct')} {node['name']}" if "name" in node else ""
+        struct = Struct(name, line)
+        if not name and outer is None:
+            self.records[node["id"]] = struct
+        for inner in node.get("inner", ()):
+            self.walk(inner, struct)
+        self.unnamed = [] if name else struct.members
+        if name and node.get("completeDefinition") and self.wanted(file, name):
+            self.found.structs[name] = struct
+
+    def _typedef(self, node: dict, line: int) -> None:
+        inner = (node.get("inner") or [{}])[0]
+        owned = inner.get("ownedTagDecl", {}).get("id")
+        record = self.records.get(owned) if owned else None
+        if record is not None:
+            self.found.structs[node["name"]] = Struct(node["name"], record.line, record.members)
+        else:
+            self.found.typedefs[node["name"]] = (node["type"]["qualType"], line)
+
+
+def take(clang: list, source: Path, header: Path, more: set[str] | None = None) -> Inventory:
+    """
+    The inventory of a header, which `source` includes, as this clang command compiles it.
+
+    `more` are names that count wherever they are defined. Raises Broken when it does not compile.
+    """
+    def wanted(file: str, name: str) -> bool:
+        return file == str(header) or bool(more) and name in more
+
+    tree = run([*clang, "-fsyntax-only", "-Xclang", "-ast-dump=json", source], "the names", "clang")
+    if tree.returncode:
+        raise Broken(tree.stderr.strip())
+    macros = run([*clang, "-E", "-dD", source], "the macros", "clang")
+    if macros.returncode:
+        raise Broken(macros.stderr.strip())
+    walker = _Tree(wanted)
+    try:
+        for node in json.loads(tree.stdout)["inner"]:
+            walker.walk(node)
+    except (ValueError, KeyError) as err:
+        raise GateError(f"clang's syntax tree has an unknown form ({err!r}); its version is not "
+                        "one the gate knows: apt-get install clang on Debian 12") from err
+    walker.found.macros = _macros(macros.stdout, wanted)
+    # A macro of the same name only announces an enumerator.
+    for name in set(walker.found.macros) & set(walker.found.enumerators):
+        del walker.found.macros[name]
+    return walker.found
