@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every mutant gets its verdict, and the matrix in the tree is the one the mutants make."""
+
+import pytest
+import yaml
+
+from abigate.compare import DETECTORS
+
+from . import mutants
+
+LISTS = yaml.safe_load(mutants.LIST.read_text(encoding="utf-8"))
+MATRIX = mutants.HERE.parent / "MATRIX.md"
+
+
+def names():
+    """Names of the listed mutants; those of macros come from the header."""
+    return [entry["name"] for group in ("header", "spec", "both") for entry in LISTS[group]]
+
+
+@pytest.fixture(name="results", scope="module")
+def results_fixture(request):
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def told(text):
+        with capture.global_and_fixture_disabled():
+            print(f"\n  # {text}", end="", flush=True)
+
+    return mutants.run(told)
+
+
+def judge(mutant, got):
+    told = "\n".join(f"  {f.rule} {f.subject}: {'; '.join(f.what)} ({', '.join(sorted(f.detectors))})"
+                     for f in got.findings)
+    assert got.rules == mutant.rules, f"the gate says:\n{told or '  compatible'}"
+    if mutant.arches:
+        assert got.arches == mutant.arches
+
+
+@pytest.mark.parametrize("name", names())
+def test_mutant(results, name):
+    judge(*results[name])
+
+
+def test_mutants_of_every_macro(results):
+    made = [pair for pair in results.values() if pair[0].group == "macro"]
+    # Each of the header's sixteen numbers twice, and more when there are more.
+    assert len(made) >= 32
+    for mutant, got in made:
+        judge(mutant, got)
+
+
+def test_mutants_are_many_and_some_are_compatible(results):
+    passing = [mutant for mutant, _ in results.values() if not mutant.rules]
+    assert len(results) >= 60 and len(passing) >= 20
+
+
+def test_matrix_is_up_to_date(results, capsys):
+    made = mutants.matrix(results)
+    with capsys.disabled():
+        print(f"\n{made}")
+    assert MATRIX.read_text(encoding="utf-8") == made, \
+        "a detector sees more or less than it did; look why, then `make abi-matrix`"
+
+
+def test_no_detector_sees_everything(results):
+    """That is why there are several."""
+    broken = [got for _, got in results.values() if got.findings]
+    for detector in DETECTORS:
+        assert any(detector not in got.detectors for got in broken), detector
+    alone = {next(iter(got.detectors)) for got in broken if len(got.detectors) == 1}
+    assert alone == {"spec", "macros", "names", "libabigail"}
