@@ -10,7 +10,7 @@ from .rules import ABSORBS, RULES, Rule
 
 #: The detectors, the one whose words are plainest first.
 _ELOQUENT = ("spec", "macros", "pahole", "endianness", "assertions", "names", "libabigail",
-             "agreement", "face", "exceptions")
+             "agreement", "exceptions")
 
 
 @dataclass(frozen=True)

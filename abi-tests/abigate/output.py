@@ -62,7 +62,7 @@ def _entry(finding: Finding, verdict: Verdict) -> list[str]:
              f"[{finding.rule}]"]
     lines += _wrapped("breaks", f"{_scope(finding, verdict)}: {about.breaks}")
     lines += _wrapped("instead", about.instead)
-    if kind == "error" and not finding.rule.startswith(("EXCEPTION", "FACE")):
+    if kind == "error" and not finding.rule.startswith("EXCEPTION"):
         # In one line, to be copied.
         lines.append(f"    allow    in {verdict.exceptions}: {{rule: {finding.rule}, subject: "
                      f'"{finding.subject}", reason: ..., expires: YYYY-MM-DD}}')
@@ -81,11 +81,10 @@ def text(verdict: Verdict) -> str:
     for finding, entry in verdict.allowed:
         lines.append(f"allowed until {entry.expires}: {finding.rule} of {finding.subject}: "
                      f"{entry.reason}")
-    seen = f" ({_count(len(verdict.configurations), 'compiler')}, " \
-           f"{_count(len(verdict.arches), 'architecture')})" if verdict.configurations else ""
+    seen = f"{_count(len(verdict.configurations), 'compiler')}, {_count(len(verdict.arches), 'architecture')}"
     outcome = "compatible" if verdict.clean else \
         f"{_count(len(verdict.findings), 'incompatible change')}; docs/abi-gate.md explains"
-    return "\n".join([*lines, f"{verdict.new} against {verdict.old}{seen}: {outcome}", ""])
+    return "\n".join([*lines, f"{verdict.new} against {verdict.old} ({seen}): {outcome}", ""])
 
 
 def _plain(finding: Finding, verdict: Verdict) -> dict:

@@ -224,16 +224,25 @@ RULES = {
     "CORE_CHANGED": Rule(
         "What is taken from <linux/vfio.h> is what the kernel has.", (BINARY,),
         "Everybody: it is not ours to change.", "Put it back; the gate compares it with the system."),
-    # The module.
+    # The module: abi-tests/face.
+    "FACE_MODULE_REMOVED": Rule(
+        "A module stays there.", (BINARY,), "Whatever loads it.", "Keep it, or leave an alias."),
     "FACE_EXPORT_REMOVED": Rule(
-        "A symbol that was exported stays exported.", (SOURCE, BINARY),
-        "Modules that link to it: they no longer load.", "Keep it, and have it call the new one."),
+        "A symbol that was exported stays exported.", _BOTH,
+        "Modules that use it: they no longer load.", "Keep it, and have it call the new one."),
     "FACE_EXPORT_CHANGED": Rule(
-        "A symbol stays exported to those it was exported to.", (SOURCE, BINARY),
-        "Modules of another licence or namespace.", "Leave the kind of export."),
+        "A symbol keeps its prototype, and those it is exported to.", _BOTH,
+        "Modules built against the old one, or of another licence.", "Export another symbol."),
+    "FACE_TYPE_REMOVED": Rule(
+        "A type that modules exchange stays there.", _BOTH, "Modules that exchange it.", "Keep it."),
+    "FACE_TYPE_CHANGED": Rule(
+        "A type that modules exchange keeps its members.", _BOTH,
+        "Modules built against the old one: they pass or read the wrong bytes.",
+        "Export another symbol with another type."),
     "FACE_ALIAS_REMOVED": Rule(
         "The module goes on answering to its aliases.", (BINARY,),
-        "Machines with the device: the module is not loaded for it.", "Keep the PCI id."),
+        "Owners of the device: udev and libvirt no longer find the module for it.",
+        "Keep the PCI id."),
     "FACE_PARAM_REMOVED": Rule(
         "A parameter stays there.", (BINARY,),
         "modprobe.d, kernel command lines and scripts that set it.",
@@ -243,14 +252,22 @@ RULES = {
         "modprobe.d, kernel command lines and scripts that set it.", "Add another parameter."),
     "FACE_TRACE_REMOVED": Rule(
         "A tracepoint stays there.", (BINARY,), "Scripts that enable it.", "Keep it."),
-    "FACE_TRACE_CHANGED": Rule(
-        "A tracepoint keeps its fields, their types and their order.", (BINARY,),
-        "Scripts that read the trace.", "Add fields at the end, or another tracepoint."),
+    "FACE_TRACE_FIELD_REMOVED": Rule(
+        "A tracepoint's field stays there.", (BINARY,), "Scripts that name it.", "Keep it."),
+    "FACE_TRACE_FIELD_CHANGED": Rule(
+        "A tracepoint's field keeps its type.", (BINARY,),
+        "Scripts that filter on it, or read records by their bytes.", "Add a field at the end."),
+    "FACE_TRACE_FIELD_MOVED": Rule(
+        "A tracepoint's fields keep their order.", (BINARY,),
+        "What reads records by their bytes.", "Add fields at the end."),
+    "FACE_TRACE_PRINT_CHANGED": Rule(
+        "A tracepoint prints what it printed.", (BINARY,),
+        "Scripts that read the text of the trace.", "Add to the end of the line."),
     "FACE_OTHER": Rule(
-        "What else the module says of itself changes with the file.", (PROCESS,),
+        "What else a module says of itself changes with the file.", (PROCESS,),
         "Whoever relies on it.", "`make abi-face`, in the same commit."),
     "FACE_ADDED": Rule(
-        "What is new in the module's face is in the file.", (PROCESS,),
+        "What is new in a module's face is in the file.", (PROCESS,),
         "Nobody; but what is shown once has to stay.", "`make abi-face`, in the same commit."),
     # The gate's own.
     "EXCEPTION_EXPIRED": Rule(

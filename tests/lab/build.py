@@ -83,6 +83,12 @@ def modules(name, kunit=False):
         return modules_in(name, tree, f"the module for {name}", *(["KUNIT=1"] if kunit else []))
 
 
+def unstripped(name):
+    """Builds the modules for a flavour; their paths, in `_PRODUCTS`' order, as kbuild left them."""
+    modules(name)
+    return [BUILD / f"kernel-{name}/kernel" / product for product in _PRODUCTS]
+
+
 def modules_in(name, tree, what, *more):
     """Builds the modules in a copy of the sources: {file name: path of the stripped module}."""
     run(make_command(name, tree, *more), what, env=clean_env())
