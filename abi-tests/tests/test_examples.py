@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The example workflows: their packages are the ones that are needed, and their steps work."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from abigate import sides
+
+FOLDER = sides.ROOT / "abi-tests/examples"
+HEADER = "include/uapi/linux/foo.h"
+OLD = """
+#include <linux/types.h>
+#define FOO_ONE 1
+struct foo {
+	__u32 first;
+	__u32 second;
+};
+"""
+NEW = OLD.replace("first", "zeroth")
+
+
+def steps():
+    """{name: (shell lines that install, shell lines that judge)}"""
+    github = yaml.safe_load((FOLDER / "github.yml").read_text(encoding="utf-8"))
+    install, _, judge = github["jobs"]["gate"]["steps"]
+    gitlab = yaml.safe_load((FOLDER / "gitlab.yml").read_text(encoding="utf-8"))["abi"]
+    return {"github": (install["run"], judge["run"]),
+            "gitlab": ("\n".join(gitlab["before_script"]), "\n".join(gitlab["script"]))}
+
+
+@pytest.mark.parametrize("name", ["github", "gitlab"])
+def test_examples_install_what_is_needed(name):
+    listed = subprocess.run(["sh", "tests/setup.sh", "--list", "abi"], cwd=sides.ROOT, check=True,
+                            capture_output=True, text=True, timeout=60).stdout.split()
+    # What the spec needs, another project's header does not.
+    needed = set(listed) - {"python3-jinja2", "python3-jsonschema"}
+    line = steps()[name][0].replace("\\\n", " ").splitlines()[-1]
+    named = set(re.findall(r"[a-z][a-z0-9.+-]+", line.partition("--no-install-recommends")[2]))
+    assert named - {"ca-certificates"} == needed
+
+
+@pytest.fixture(name="project")
+def project_fixture(tmp_path):
+    """Somebody else's project with a header and a copy of the gate."""
+    tree = tmp_path / "project"
+    shutil.copytree(sides.ROOT / "abi-tests", tree / "abi-tests",
+                    ignore=shutil.ignore_patterns("__pycache__", "tests", "baselines"))
+    (tree / HEADER).parent.mkdir(parents=True)
+    (tree / HEADER).write_text(OLD, encoding="utf-8")
+    for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "First."),
+                    ("update-ref", "refs/remotes/origin/main", "HEAD")):
+        subprocess.run(["git", "-c", "user.name=Test", "-c", "user.email=test@localhost", *command],
+                       cwd=tree, check=True, capture_output=True, timeout=60)
+    return tree
+
+
+@pytest.mark.parametrize("name", ["github", "gitlab"])
+@pytest.mark.parametrize("text, status", [(OLD + "#define FOO_TWO 2\n", 0), (NEW, 1)])
+def test_examples_judge(project, name, text, status):
+    (project / HEADER).write_text(text, encoding="utf-8")
+    done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", steps()[name][1]], cwd=project,
+                          capture_output=True, text=True, timeout=300, check=False,
+                          env={**os.environ, "HOME": str(project), "GITHUB_BASE_REF": "main",
+                               "CI_MERGE_REQUEST_DIFF_BASE_SHA": "HEAD"})
+    assert done.returncode == status, done.stdout + done.stderr
+    assert ("FIELD_RENAMED" in done.stdout) == bool(status)
+    if name == "gitlab":
+        assert ("FIELD_RENAMED" in (project / "abi.sarif").read_text(encoding="utf-8")) == bool(status)
