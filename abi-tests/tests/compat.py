@@ -10,8 +10,11 @@ version of that. Byte order does not enter: a driver and its programs are on one
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+
+import yaml
 
 from abigate import sides
 from codegen import cli
@@ -24,7 +27,9 @@ ROOT = sides.ROOT
 _SANITIZED = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 GPU_RAM, ATSD = 0, 1
-TGT, SPEED, LANES, STATE = 0x0123456789abcde8, 0x8, 0x4, 0x77
+#: What a driver is told; of these it takes the ones its version knows.
+VALUES = {"tgt": 0x0123456789abcde8, "link_speed": 8, "lanes": 4, "errors": 0x2233,
+          "owner": 0x1122334455667788, "state": 0x77, "count": 0x99}
 SIZE = 0x10000
 INFO = 32
 
@@ -63,17 +68,24 @@ LATER = (
     ("lanes: 3, state: 1, ", "lanes: 3, state: 1, count: 1, "))
 
 
+@cache
+def document(spec: Path) -> dict:
+    """A spec as plain data: a released one need not keep the rules of today."""
+    return yaml.safe_load(spec.read_text(encoding="utf-8"))
+
+
 @dataclass(frozen=True)
 class Version:
-    """Where the files of a version are; `more` says that it has what NEXT adds."""
+    """Where the files of a version are; `age` is 1 with what NEXT adds, and 2 with LATER's too."""
 
     name: str
+    spec: Path
     header: Path
     kernel: Path
     user: Path
     golden: Path
     system: tuple[Path, ...] = ()
-    more: bool = False
+    age: int = 0
 
     @property
     def includes(self) -> list[str]:
@@ -82,8 +94,8 @@ class Version:
             "-I", str(self.header), "-I", str(self.user), "-I", str(self.kernel)]
 
 
-def _from_tree(name: str, tree: Path, **more) -> Version:
-    return Version(name, tree / "uapi", tree / "generated/kernel", tree / "generated/user",
+def _from_tree(name: str, tree: Path, spec: Path, **more) -> Version:
+    return Version(name, spec, tree / "uapi", tree / "generated/kernel", tree / "generated/user",
                    tree / "generated/user/golden", **more)
 
 
@@ -94,10 +106,10 @@ def released() -> list[str]:
 
 def versions(scratch: Path) -> dict[str, Version]:
     """All of them, by name."""
-    found = [Version(folder.name, folder / "uapi", folder / "kernel", folder / "user",
-                     folder / "user/golden") for folder in sides.baselines()]
-    found.append(_from_tree("tree", ROOT))
-    for name, edits in (("next", GROWN + NEXT), ("later", GROWN + NEXT + LATER)):
+    found = [Version(folder.name, folder / "spec.yaml", folder / "uapi", folder / "kernel",
+                     folder / "user", folder / "user/golden") for folder in sides.baselines()]
+    found.append(_from_tree("tree", ROOT, ROOT / sides.SPEC))
+    for age, name, edits in ((1, "next", GROWN + NEXT), (2, "later", GROWN + NEXT + LATER)):
         tree = scratch / name
         (tree / "system/linux").mkdir(parents=True)
         # The kernel's header has the record that grew in its old form.
@@ -107,18 +119,25 @@ def versions(scratch: Path) -> dict[str, Version]:
             text, _ = mutate(edit, text=text)
         (tree / "spec.yaml").write_text(text, encoding="utf-8")
         assert cli.main(["generate", "--spec", str(tree / "spec.yaml"), "--out", str(tree)]) == 0
-        found.append(_from_tree(name, tree, system=(tree / "system",), more=True))
+        found.append(_from_tree(name, tree, tree / "spec.yaml", system=(tree / "system",), age=age))
     return {version.name: version for version in found}
 
 
 class Programs:
     """The driver and the programs of every version, compiled when they are first wanted."""
 
-    def __init__(self, scratch: Path, faults: tuple[tuple[str, str], ...] = ()):
+    def __init__(self, scratch: Path, present: dict[str, Version] | None = None):
         self.scratch = scratch
-        self.faults = faults
-        self.versions = versions(scratch)
+        self.versions = present or versions(scratch)
         self._made: dict[tuple, Path] = {}
+        self._answers: dict[tuple, bytes | None] = {}
+
+    def with_marshalling(self, scratch: Path, name: str, text: str) -> Programs:
+        """The same, where the driver of one version is made from other marshalling."""
+        scratch.mkdir()
+        (scratch / "nvlink2_regions.h").write_text(text, encoding="utf-8")
+        other = replace(self.versions[name], kernel=scratch)
+        return Programs(scratch, {**self.versions, name: other})
 
     def _compile(self, key: tuple, text: str, *flags: str) -> Path:
         if key not in self._made:
@@ -131,9 +150,10 @@ class Programs:
     def driver(self, name: str) -> Path:
         """The driver of a version."""
         version = self.versions[name]
-        more = ["-DMORE=values.lanes = 4; values.state = 0x77;"] if version.more else []
+        names = (value["name"] for value in document(version.spec)["values"])
         return self._compile(("driver", name), (DATA / "driver.c").read_text(encoding="utf-8"),
-                             "-I", str(ROOT / "codegen/tests/shim"), *version.includes, *more)
+                             "-I", str(ROOT / "codegen/tests/shim"), *version.includes,
+                             "-DVALUES=" + " ".join(f"VALUE({name})" for name in names))
 
     def client(self, kind: str, name: str) -> Path:
         """
@@ -144,15 +164,20 @@ class Programs:
         flags = [] if kind == "decoder" else ["-DCAST"]
         if name != "linux":
             version = self.versions[name]
-            flags += ["-DOWN_HEADER", *version.includes, *(["-DMORE"] if version.more else [])]
+            flags += ["-DOWN_HEADER", *version.includes, f"-DAGE={version.age}"]
         return self._compile((kind, name), text, *flags)
 
-    def answer(self, name: str, region: int, argsz: int, size: int = SIZE) -> bytes | None:
+    def answer(self, name: str, region: int, argsz: int, size: int = SIZE,
+               values: dict[str, int] | None = None) -> bytes | None:
         """What a driver leaves in a buffer of argsz bytes; None for -EINVAL."""
-        done = subprocess.run([self.driver(name), str(region), hex(TGT), hex(SPEED), hex(size),
-                               str(argsz)], capture_output=True, timeout=60, check=False)
-        assert done.returncode in (0, 22) and not done.stderr, done.stderr.decode()
-        return done.stdout if done.returncode == 0 else None
+        told = [f"{value}={number:#x}" for value, number in (values or VALUES).items()]
+        key = (name, region, argsz, size, *told)
+        if key not in self._answers:
+            done = subprocess.run([self.driver(name), str(region), hex(size), str(argsz), *told],
+                                  capture_output=True, timeout=60, check=False)
+            assert done.returncode in (0, 22) and not done.stderr, done.stderr.decode()
+            self._answers[key] = done.stdout if done.returncode == 0 else None
+        return self._answers[key]
 
     def needed(self, name: str, region: int) -> int:
         """How many bytes a driver says that its answer needs."""

@@ -6,13 +6,8 @@ import pytest
 from abigate import sides
 
 from . import compat
-from .compat import ATSD, GPU_RAM, INFO, SIZE
-from .test_compat import REGIONS, TYPES, VERSIONS, expected
-
-
-@pytest.fixture(name="programs", scope="module")
-def programs_fixture(tmp_path_factory):
-    return compat.Programs(tmp_path_factory.mktemp("compat-driver"))
+from .compat import ATSD, INFO, SIZE
+from .test_compat import CLIENTS, REGIONS, VERSIONS, expected
 
 
 @pytest.mark.parametrize("driver", VERSIONS)
@@ -28,27 +23,32 @@ def test_every_short_buffer(programs, driver, region):
             continue
         assert int.from_bytes(answer[:4], "little") == needed
         assert answer[12:16] == bytes(4) and answer[INFO:].strip(b"\xee") == b""
-        if argsz in (INFO, INFO + 1, needed - 1):
-            for client in (("cast", "linux"), ("cast", driver), ("decoder", driver)):
-                assert programs.read(*client, answer) == "ask again"
+
+
+def golden(programs, driver):
+    """(region, example, blob) of each golden blob a version was released with."""
+    version = programs.versions[driver]
+    examples = compat.document(version.spec)["golden"]
+    assert sorted(path.name for path in version.golden.glob("*.bin")) == \
+        sorted(example["file"] for example in examples) != []
+    return [(REGIONS[example["region"]], example, (version.golden / example["file"]).read_bytes())
+            for example in examples]
 
 
 @pytest.mark.parametrize("driver", VERSIONS)
 def test_golden_blobs_are_what_the_driver_answers(programs, driver):
-    """Byte for byte, for the values the blobs are made of; others read them alike."""
-    folder = programs.versions[driver].golden
-    names = sorted(path.name for path in folder.glob("*.bin"))
-    assert names == ["atsd.bin", "atsd_empty.bin", "gpu_ram.bin"]
-    for name in names:
-        region = GPU_RAM if name.startswith("gpu") else ATSD
-        blob = (folder / name).read_bytes()
-        answer = programs.answer(driver, region, programs.needed(driver, region),
-                                 int.from_bytes(blob[16:24], "little"))
-        assert len(answer) == len(blob) and answer[:INFO] == blob[:INFO]
-        assert [record[:4] for _, record in compat.records(answer)] == \
-            [record[:4] for _, record in compat.records(blob)]
-        for reader in VERSIONS:
-            assert programs.read("decoder", reader, blob).startswith(f"{TYPES[region]} tgt=")
+    """Byte for byte, for the values the blobs are made of."""
+    for region, example, blob in golden(programs, driver):
+        needed = programs.needed(driver, region)
+        assert programs.answer(driver, region, needed, example["size"], example["values"]) == blob
+
+
+@pytest.mark.parametrize("driver", VERSIONS)
+@pytest.mark.parametrize("client", CLIENTS, ids="-".join)
+def test_golden_blobs_are_read(programs, driver, client):
+    for region, example, blob in golden(programs, driver):
+        assert programs.read(*client, blob) == \
+            expected(client, driver, region, values=example["values"])
 
 
 #: {fault: (edit of the marshalling, what is wrong then)}
@@ -63,25 +63,19 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_faulty_driver_is_noticed(tmp_path, fault):
+def test_a_faulty_driver_is_noticed(programs, tmp_path, fault):
     """The comparison of the other tests fails for a driver that breaks the interface."""
-    programs = compat.Programs(tmp_path)
     old, new = FAULTS[fault]
     text = (sides.ROOT / "generated/kernel/nvlink2_regions.h").read_text(encoding="utf-8")
     assert text.count(old) == 1
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    (broken / "nvlink2_regions.h").write_text(text.replace(old, new), encoding="utf-8")
-    programs.versions["tree"] = programs.versions["tree"].__class__(
-        **{**vars(programs.versions["tree"]), "kernel": broken})
+    programs = programs.with_marshalling(tmp_path / "broken", "tree", text.replace(old, new))
     answer = programs.answer("tree", ATSD, programs.needed("tree", ATSD), SIZE)
     for client in (("cast", "linux"), ("decoder", "v1")):
         assert programs.read(*client, answer) != expected(client, "tree", ATSD)
 
 
-def test_a_newer_record_that_inserts_is_noticed(tmp_path):
+def test_a_newer_record_that_inserts_is_noticed(programs):
     """A newer version may only append: here a program of before would read another field."""
-    programs = compat.Programs(tmp_path)
     answer = programs.answer("next", ATSD, programs.needed("next", ATSD))
     chain = [(cap, record[:8] + b"\x55" * 8 + record[8:-8] if cap == 5 else record)
              for cap, record in compat.records(answer)]

@@ -5,11 +5,16 @@
  *
  * client FILE...: reads the answers in turn, as if it had asked with a buffer of each file's
  * length, until one has a chain; then says what it found. A buffer is as long as its file, so
- * that a byte read behind it is an error of the sanitizer.
+ * that a byte read behind it is an error of the sanitizer. AGE counts the versions after the
+ * released ones. A field that a newer version appended and that is 0 counts as not there.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifndef AGE
+#define AGE 0
+#endif
 
 #ifdef CAST
 #include <linux/vfio.h>
@@ -21,9 +26,9 @@
 #endif
 
 struct found {
-	int has_tgt, has_speed, has_lanes, has_state, unknown;
-	unsigned long long tgt;
-	unsigned int type, subtype, speed, lanes, state;
+	int has_tgt, has_speed, has_state, unknown;
+	unsigned long long tgt, owner, count;
+	unsigned int type, subtype, speed, lanes, errors, state;
 };
 
 #ifdef CAST
@@ -38,7 +43,7 @@ static const struct vfio_info_cap_header *cap_of(const unsigned char *buf, size_
 
 		if (head->id == id)
 			return head;
-		if (found && (head->id < 2 || head->id > 5))
+		if (found && (head->id < 2 || head->id > (AGE ? 6 : 5)))
 			found->unknown++;
 		at = head->next;
 	}
@@ -71,15 +76,16 @@ static int look(const unsigned char *buf, size_t len, struct found *found)
 	if (lnkspd) {
 		found->has_speed = 1;
 		found->speed = lnkspd->link_speed;
-#ifdef MORE
+#if AGE >= 1
 		/* What a record has depends on its version. */
 		if (lnkspd->header.version >= 2) {
-			found->has_lanes = 1;
 			found->lanes = lnkspd->lanes;
+			found->errors = lnkspd->errors;
+			found->owner = lnkspd->owner;
 		}
 #endif
 	}
-#ifdef MORE
+#if AGE >= 1
 	{
 		const struct vfio_region_info_cap_nvlink2_health *health;
 
@@ -87,6 +93,10 @@ static int look(const unsigned char *buf, size_t len, struct found *found)
 		if (health) {
 			found->has_state = 1;
 			found->state = health->state;
+#if AGE >= 2
+			if (health->header.version >= 2)
+				found->count = health->count;
+#endif
 		}
 	}
 #endif
@@ -110,12 +120,15 @@ static int look(const unsigned char *buf, size_t len, struct found *found)
 	found->has_speed = region.has_lnkspd;
 	found->speed = region.link_speed;
 	found->unknown = region.unknown_caps;
-#ifdef MORE
-	/* An older record leaves 0 in what it does not have. */
-	found->has_lanes = region.lanes != 0;
+#if AGE >= 1
 	found->lanes = region.lanes;
+	found->errors = region.errors;
+	found->owner = region.owner;
 	found->has_state = region.has_health;
 	found->state = region.state;
+#endif
+#if AGE >= 2
+	found->count = region.count;
 #endif
 	return 0;
 }
@@ -152,11 +165,17 @@ int main(int argc, char **argv)
 	if (found.has_tgt)
 		printf(" tgt=%llx", found.tgt);
 	if (found.has_speed)
-		printf(" speed=%x", found.speed);
-	if (found.has_lanes)
+		printf(" link_speed=%x", found.speed);
+	if (found.lanes)
 		printf(" lanes=%x", found.lanes);
+	if (found.errors)
+		printf(" errors=%x", found.errors);
+	if (found.owner)
+		printf(" owner=%llx", found.owner);
 	if (found.has_state)
 		printf(" state=%x", found.state);
+	if (found.count)
+		printf(" count=%llx", found.count);
 	printf(" unknown=%d\n", found.unknown);
 	return 0;
 }

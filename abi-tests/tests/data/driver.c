@@ -2,8 +2,8 @@
 /*
  * A driver of some version: answers VFIO_DEVICE_GET_REGION_INFO with its generated marshalling.
  *
- * driver REGION TGT SPEED SIZE ARGSZ: writes the ARGSZ bytes of the caller's buffer as the ioctl
- * leaves them. Exit status 22 is -EINVAL. MORE fills in what newer versions have beside.
+ * driver REGION SIZE ARGSZ NAME=NUMBER...: writes the ARGSZ bytes of the caller's buffer as the
+ * ioctl leaves them. Exit status 22 is -EINVAL. VALUES lists the names this version knows.
  */
 #include <stdio.h>
 
@@ -26,6 +26,19 @@ static void answer(unsigned char *user, struct vfio_region_info *info, struct vf
 	memcpy(user, info, sizeof(*info));
 }
 
+static void take(struct nvlink2_cap_values *values, const char *word)
+{
+	const char *equals = strchr(word, '=');
+
+	if (!equals)
+		exit(2);
+#define VALUE(name) \
+	if (!strncmp(word, #name "=", sizeof(#name))) \
+		values->name = strtoull(equals + 1, NULL, 0);
+	VALUES
+#undef VALUE
+}
+
 int main(int argc, char **argv)
 {
 	struct nvlink2_cap_values values;
@@ -33,20 +46,17 @@ int main(int argc, char **argv)
 	struct vfio_region_info info;
 	unsigned char *user;
 	unsigned long argsz;
-	int id;
+	int id, n;
 
-	if (argc != 6)
+	if (argc < 4)
 		return 2;
 	id = atoi(argv[1]);
 	memset(&values, 0, sizeof(values));
-	values.tgt = strtoull(argv[2], NULL, 0);
-	values.link_speed = strtoul(argv[3], NULL, 0);
-#ifdef MORE
-	MORE
-#endif
+	for (n = 4; n < argc; n++)
+		take(&values, argv[n]);
 	memset(&info, 0, sizeof(info));
-	info.size = strtoull(argv[4], NULL, 0);
-	argsz = strtoul(argv[5], NULL, 0);
+	info.size = strtoull(argv[2], NULL, 0);
+	argsz = strtoul(argv[3], NULL, 0);
 	if (argsz < sizeof(info))
 		return EINVAL;
 
