@@ -49,7 +49,7 @@ def project_fixture(tmp_path):
     """Somebody else's project with a header and a copy of the gate."""
     tree = tmp_path / "project"
     shutil.copytree(sides.ROOT / "abi-tests", tree / "abi-tests",
-                    ignore=shutil.ignore_patterns("__pycache__", "tests", "baselines"))
+                    ignore=shutil.ignore_patterns("__pycache__", "selftest", "baselines"))
     (tree / HEADER).parent.mkdir(parents=True)
     (tree / HEADER).write_text(OLD, encoding="utf-8")
     for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "First."),
