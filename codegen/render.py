@@ -30,6 +30,7 @@ OUTPUTS = (
     Output("generated/kernel/nvlink2_regions.h", "regions.h.j2", GPL),
     Output("generated/kernel/nvlink2_contract.h", "contract.h.j2", GPL),
     Output("generated/user/vfio_nvlink2_decode.h", "decode.h.j2", UAPI),
+    Output("generated/user/vfio_nvlink2.py", "ctypes.py.j2", UAPI),
     Output("generated/user/golden/README.rst", "golden.rst.j2", UAPI),
     Output("generated/abi/vfio_nvlink2_layout.c", "layout.c.j2", UAPI),
     Output("generated/docs/vfio-nvlink2.rst", "reference.rst.j2", UAPI),

@@ -23,7 +23,7 @@ RULES = {
     "schema": "The file has the form of spec/schema.yaml; keys it does not know are errors.",
     "duplicate-name": "A name means one thing.",
     "reserved-name": "A name that was given up is not given out again.",
-    "c-keyword": "A name can be used in C and in C++.",
+    "keyword": "A name can be used in C, in C++ and in Python.",
     "duplicate-id": "A capability id means one record.",
     "duplicate-subtype": "A subtype means one region of its vendor; other vendors count for themselves.",
     "duplicate-speed": "A speed code means one speed.",

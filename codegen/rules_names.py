@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Iterator
 
 from .model import CORE_CONSTANTS, CORE_STRUCTS, Spec
 
 Complaint = tuple[str, tuple, str]
 
-_KEYWORDS = frozenset("""
+_C_KEYWORDS = frozenset("""
     alignas alignof and asm auto bitand bitor bool break case catch char char16_t char32_t char8_t
     class co_await co_return co_yield compl concept const const_cast consteval constexpr constinit
     continue decltype default delete do double dynamic_cast else enum explicit export extern false
@@ -105,8 +106,8 @@ def _bad_names(spec: Spec) -> Iterator[Complaint]:
         if name in reserved:
             yield ("reserved-name", at,
                    f"name {name} is reserved: {reserved[name].doc} Choose another")
-        if name in _KEYWORDS:
-            yield "c-keyword", at, f"'{name}' means something in C or C++; choose another name"
+        if name in _C_KEYWORDS or keyword.iskeyword(name):
+            yield "keyword", at, f"'{name}' means something in C, C++ or Python; choose another name"
 
 
 def _duplicate_numbers(spec: Spec) -> Iterator[Complaint]:

@@ -59,9 +59,9 @@ def test_name_decoded_field_duplicate(tmp_path, capsys):
             "      - name: tgt@@\n        type: u32\n        offset: 8\n"))
 
 
-@pytest.mark.parametrize("name", ["register", "int", "template", "co_await", "linux"])
+@pytest.mark.parametrize("name", ["register", "int", "template", "co_await", "linux", "lambda"])
 def test_name_keyword(tmp_path, capsys, name):
-    expect(tmp_path, capsys, "c-keyword",
+    expect(tmp_path, capsys, "keyword",
            ("      - name: __pad\n", f"      - name: {name}@@\n"), says=f"'{name}'")
 
 
