@@ -51,11 +51,15 @@ def _last_words(text):
 
 
 class Apt:
-    """An apt of its own below the cache. `suites` is [(suite, [architecture…])], the last preferred."""
+    """
+    An apt of its own below the cache. `suites` is [(suite, [architecture…])], the last preferred;
+    with `sources` it knows their source packages instead.
+    """
 
-    def __init__(self, name, suites):
+    def __init__(self, name, suites, sources=False):
         self.name = name
         self.suites = suites
+        self.kind = "deb-src" if sources else "deb"
         self.folder = cache() / "apt" / name
         self.debs = cache() / "debs"
 
@@ -113,8 +117,8 @@ class Apt:
             raise LabError(f"{mirror.KEYRING} is missing, so no signature can be checked: "
                            "install debian-archive-keyring")
         base = mirror.mirror()
-        return "".join(f"deb [arch={','.join(archs)} signed-by={mirror.KEYRING}] {base} {suite} main\n"
-                       for suite, archs in self.suites)
+        return "".join(f"{self.kind} [arch={','.join(archs)} signed-by={mirror.KEYRING}] "
+                       f"{base} {suite} main\n" for suite, archs in self.suites)
 
     def newest(self, pattern):
         """The name with the highest numbers among the packages a regular expression matches."""
@@ -128,7 +132,7 @@ class Apt:
 
     def resolve(self, names, closure=False):
         """Package files for names ("name:arch"); with closure, all they depend on too."""
-        verb = ["install", "--yes"] if closure else ["download"]
+        verb = ["install", "--yes"] if closure else [self._verb()]
         command = ["apt-get", *self._options(), "-qq", *verb, "--print-uris", *names]
         try:
             text = _output(command)
@@ -137,7 +141,15 @@ class Apt:
                               r"|Package) '?([\w.+:-]+)", str(error))
             raise LabError(f"{', '.join(dict.fromkeys(gone)) or ' '.join(names)} cannot be had from "
                            f"{self.suites[-1][0]} ({error})") from None
-        return [parse_uri(line) for line in text.splitlines() if line.startswith("'")]
+        lines = [line for line in text.splitlines() if line.startswith("'")]
+        if self.kind == "deb-src":
+            name, = names
+            return [parse_uri(line)._replace(spec=name) for line in lines]
+        return [parse_uri(line) for line in lines]
+
+    def _verb(self):
+        """How apt-get is told to bring packages, or the files of source packages."""
+        return "source" if self.kind == "deb-src" else "download"
 
     def fetch(self, names, what, closure=False):
         """Resolves and downloads; with a fresh index once more if the mirror has moved on."""
@@ -165,8 +177,9 @@ class Apt:
         return [self.debs / package.filename for package in packages]
 
     def _get(self, packages):
-        command = ["apt-get", *self._options(), "-qq", "download",
-                   *(package.spec for package in packages)]
+        only = ["--download-only"] if self.kind == "deb-src" else []
+        command = ["apt-get", *self._options(), "-qq", self._verb(), *only,
+                   *dict.fromkeys(package.spec for package in packages)]
         with subprocess.Popen(command, cwd=self.debs, env=_plain_env(), text=True,
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE) as process:
@@ -195,6 +208,8 @@ def parse_uri(line):
     match = re.fullmatch(r"'([^']+)' (\S+) (\d+) SHA256:([0-9a-f]{64})", line.strip())
     if not match:
         raise LabError(f"apt-get described a package in an unknown way: {line.strip()}")
+    if not match[2].endswith(".deb"):
+        return Package("", match[2], int(match[3]), match[4])
     # The stored name is name_version_arch.deb with ':' of the version percent-encoded.
     name, version, arch = urllib.parse.unquote(match[2]).removesuffix(".deb").split("_")
     return Package(f"{name}:{arch}={version}" if arch != "all" else f"{name}={version}",

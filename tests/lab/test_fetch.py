@@ -94,6 +94,33 @@ def test_uri_line_is_understood():
         apt.parse_uri("'http://x.example/q.deb' q_1_all.deb 12 MD5Sum:" + "a" * 32)
 
 
+def test_uri_line_of_a_source_is_understood():
+    package = apt.parse_uri("'http://x.example/p/q.dsc' q_1%3a2.dsc 12 SHA256:" + "a" * 64)
+    assert (package.filename, package.size, package.sha256) == ("q_1%3a2.dsc", 12, "a" * 64)
+
+
+def test_sources_are_asked_for_as_such(monkeypatch, tmp_path):
+    """In sources.list, when names are resolved, and when the files are fetched."""
+    monkeypatch.setenv("NVLINK2_CACHE", str(tmp_path))
+    archive = apt.Apt("x", [("suite", ["amd64"])], sources=True)
+    asked = []
+
+    def answer(command):
+        asked.append(command)
+        if command[0] == "dpkg":
+            return "amd64\n"
+        return "".join(f"'http://x.example/{name}' {name} 3 SHA256:{'a' * 64}\n"
+                       for name in ("q.dsc", "q.orig.tar.xz"))
+
+    monkeypatch.setattr(apt, "_output", answer)
+    archive.refresh()
+    assert (tmp_path / "apt/x/sources.list").read_text().startswith("deb-src [arch=amd64 ")
+    files = archive.resolve(["q=1"])
+    assert [file.filename for file in files] == ["q.dsc", "q.orig.tar.xz"]
+    assert {file.spec for file in files} == {"q=1"}
+    assert asked[-1][-3:] == ["source", "--print-uris", "q=1"]
+
+
 def test_damaged_download_is_refused_and_removed(monkeypatch, tmp_path):
     monkeypatch.setenv("NVLINK2_CACHE", str(tmp_path))
     archive = apt.Apt("x", [("suite", ["amd64"])])
