@@ -108,12 +108,12 @@ def clean_env():
             if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")} | {"LC_ALL": "C"}
 
 
-def program(name, sources, cross=True, flags=()):
+def program(name, sources, cross=True, flags=(), static=True):
     """Compiles C files into one program, statically for the guest; unchanged ones are kept."""
     folder = BUILD / ("guest" if cross else "host")
     compiler = f"{CROSS}gcc" if cross else "gcc"
     command = [compiler, *_WARNINGS, *_INCLUDES, *flags,
-               *(["-static", "-s"] if cross else []), "-o", str(folder / name), *map(str, sources)]
+               *(["-static", "-s"] if cross and static else []), "-o", str(folder / name), *map(str, sources)]
     with locked(folder):
         stamp = folder / f".{name}.inputs"
         state = _state(command, sources)

@@ -52,7 +52,9 @@ def initramfs(kernel, argv, nonce, files=(), console=False):
         archive.file("lab/console", b"")
     for name, content in files:
         data = content if isinstance(content, bytes) else Path(content).read_bytes()
-        archive.file(name, data, 0o755 if name.startswith("bin/") else 0o644)
+        # The loader of a program is run too.
+        program = "bin/" in name or ".so" in name
+        archive.file(name, data, 0o755 if program else 0o644)
     return archive.data()
 
 

@@ -14,7 +14,10 @@ import os
 import re
 import struct
 import subprocess
+import urllib.parse
 from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
 
 from .apt import Apt, host_architecture
 from .errors import LabError
@@ -83,6 +86,39 @@ class PrivateRoot:
                            f"{'; '.join(outside) or listed.stderr.strip()}")
 
 
+    def version(self, package):
+        """The version of one of the root's packages."""
+        names = (self.path / ".packages").read_text("utf-8").splitlines()
+        found = [name for name in names if name.startswith(f"{package}_")]
+        if len(found) != 1:
+            raise LabError(f"{self.path.name} has {len(found)} packages {package}, not 1")
+        return urllib.parse.unquote(found[0].split("_")[1])
+
+    def needed(self, program):
+        """
+        A program, its loader and all libraries it needs, as paths in the root. Read from the ELF
+        files, so that it works for another architecture's too.
+        """
+        found, todo = [], [program, _interpreter(self.file(program))]
+        while todo:
+            name = todo.pop()
+            if name in found:
+                continue
+            found.append(name)
+            with open(self.file(name), "rb") as handle:
+                dynamic = ELFFile(handle).get_section_by_name(".dynamic")
+                libraries = [tag.needed for tag in dynamic.iter_tags()
+                             if tag.entry.d_tag == "DT_NEEDED"]
+            todo += [self._library(library) for library in libraries]
+        return found
+
+    def _library(self, name):
+        for folder in self.library_path().split(":"):
+            if (Path(folder) / name).exists():
+                return f"/{(Path(folder) / name).relative_to(self.path)}"
+        raise LabError(f"{self.path.name} has no {name}")
+
+
 def _interpreter(binary):
     """The loader an ELF program names (its PT_INTERP)."""
     with open(binary, "rb") as handle:
@@ -98,25 +134,27 @@ def _interpreter(binary):
     raise LabError(f"{binary} is not dynamically linked")
 
 
-def packages(suite, names, backports=False, refresh=False):
-    """The private root with `names` and their dependencies, from a suite or from its backports."""
-    host = host_architecture()
-    suites = [(suite, [host])] + ([(f"{suite}-backports", [host])] if backports else [])
+def packages(suite, names, backports=False, refresh=False, arch=None):
+    """
+    The private root with `names` and their dependencies, from a suite or from its backports; for
+    this machine's architecture or for another one, whose programs cannot run here.
+    """
+    arch = arch or host_architecture()
+    suites = [(suite, [arch])] + ([(f"{suite}-backports", [arch])] if backports else [])
     title = f"{suites[-1][0]}-{names[0]}"
     digest = hashlib.sha256(repr((suites, sorted(names))).encode()).hexdigest()[:8]
     target = cache() / "roots" / f"{re.sub('[^A-Za-z0-9.-]', '_', title)}-{digest}"
     with locked(cache()):
         if refresh or not target.exists():
-            _fill(target, suites, names, refresh)
+            _fill(target, suites, names, arch, refresh)
     return PrivateRoot(target)
 
 
-def _fill(target, suites, names, refresh):
+def _fill(target, suites, names, arch, refresh):
     last = suites[-1][0]
-    host = host_architecture()
-    apt = Apt(f"{last}-{host}", suites)
+    apt = Apt(f"{last}-{arch}", suites)
     apt.refresh(force=refresh)
-    wanted = [f"{name}:{host}" for name in names]
+    wanted = [f"{name}:{arch}" for name in names]
     versions = "\n".join(package.filename for package in apt.resolve(wanted, closure=True))
     known = target / ".packages"
     if known.exists() and known.read_text("utf-8") == versions:
