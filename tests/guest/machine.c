@@ -312,7 +312,8 @@ unsigned int log_count(const char *tag, const char *a, const char *b,
 	return lines;
 }
 
-void trace_start(void)
+/* Tracing stands still, and nothing is in it. */
+void trace_clear(void)
 {
 	int fd;
 
@@ -321,6 +322,11 @@ void trace_start(void)
 	fd = open(TRACING "trace", O_WRONLY | O_TRUNC | O_CLOEXEC);
 	CHECKF(fd >= 0, TRACING "trace: %s", strerror(errno));
 	close(fd);
+}
+
+void trace_start(void)
+{
+	trace_clear();
 	write_text(TRACING "events/vfio_pci/enable", "1");
 	write_text(TRACING "tracing_on", "1");
 }

@@ -18,6 +18,12 @@ static const struct test *const basic_lists[] = {
 };
 static const struct test *const topology_lists[] = { topology_tests, NULL };
 
+static const struct test *const clients_lists[] = {
+	walker_tests, qemu_tests, NULL
+};
+
+static const struct test *const kvm_lists[] = { kvm_tests, NULL };
+
 static const struct test *const race_lists[] = { race_tests, NULL };
 
 static const struct test *const failnth_lists[] = {
@@ -27,6 +33,8 @@ static const struct test *const failnth_lists[] = {
 static const struct suite suites[] = {
 	{ "basic", basic_lists },
 	{ "topology", topology_lists },
+	{ "clients", clients_lists },
+	{ "kvm", kvm_lists },
 	{ "race", race_lists },
 	{ "failnth", failnth_lists },
 };
@@ -204,7 +212,7 @@ static int usage(void)
 	      "       nvtest bench             measure first touch and copies\n"
 	      "       nvtest kunit             load the driver; its KUnit suites run\n"
 	      "       nvtest attack [SECONDS [SEED]]   be a hostile owner of a GPU\n"
-	      "suites: basic, topology, race, failnth (debug kernel only)\n",
+	      "suites: basic, topology, clients, kvm; race, failnth (debug kernel only)\n",
 	      stderr);
 	return 2;
 }

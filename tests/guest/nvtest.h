@@ -106,6 +106,7 @@ void log_mark(void);
 bool log_has(const char *a, const char *b, const char *c);
 unsigned int log_count(const char *tag, const char *a, const char *b,
 		       unsigned int *matches);
+void trace_clear(void);
 void trace_start(void);
 char *trace_stop(void);
 
@@ -160,7 +161,7 @@ extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
 	topology_tests[], reset_tests[], blocked_tests[], race_tests[],
 	refs_tests[], rw_limits_tests[], partition_tests[], map_tests[],
 	dma_tests[], quarantine_tests[], failnth_tests[],
-	failnth_driver_tests[];
+	failnth_driver_tests[], walker_tests[], qemu_tests[], kvm_tests[];
 
 void demo(void);
 void bench(void);

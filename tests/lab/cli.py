@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from . import attack, build, flavours, interactive, judge, lint, machine, mutants, qemu, suites
+from . import attack, build, clients, flavours, interactive, judge, lint, machine, mutants, qemu, suites
 from .errors import Findings, LabError
 from .paths import BUILD, ROOT, cache
 from .progress import note
@@ -52,7 +52,7 @@ def _parser():
                              help=f"of {', '.join(known)} (default: the stock ones)")
         return command
 
-    fetch = flavoured("fetch", "fetch kernels, headers and the emulator")
+    fetch = flavoured("fetch", "fetch kernels, headers, the emulator and the client QEMU")
     fetch.add_argument("--refresh", action="store_true",
                        help="ask the mirror for newer versions than those in the cache")
     flavoured("build", "build the modules and the programs for the machine")
@@ -101,6 +101,7 @@ def _fetch(args):
     for name in args.flavours or flavours.FLAVOURS:
         print(f"{name}: {flavours.kernel(name, args.refresh).release}")
     print(f"emulator: {qemu.emulator(args.refresh).path}")
+    print(f"client: {clients.qemu(args.refresh).path}")
     return 0
 
 

@@ -15,7 +15,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from . import build, judge, kunit, machine, suites
+from . import build, clients, judge, kunit, machine, suites
 from .errors import Findings, LabError
 from .paths import BUILD, ROOT
 from .progress import note
@@ -138,7 +138,8 @@ def _run_one(mutant, worker, files):
     products = build.modules_in(mutant.kernel, tree, f"the mutant {mutant.name}",
                                 f"KUNIT={int(with_kunit)}")
     command = ["/bin/nvtest", mutant.suite, *([] if with_kunit else [mutant.test])]
-    files = files + [(f"lib/modules/{name}", path) for name, path in products.items()]
+    files = [*files, *clients.payload(mutant.kernel, mutant.suite),
+             *((f"lib/modules/{name}", path) for name, path in products.items())]
     outcome = machine.boot(mutant.kernel, command, files, mutant.seconds,
                            log=BUILD / "logs/mutants" / f"{mutant.name}.log")
     return verdict(mutant, outcome)

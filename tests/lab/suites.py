@@ -5,13 +5,13 @@ import re
 import subprocess
 import threading
 
-from . import attack, build, flavours, judge, kunit, machine
+from . import attack, build, clients, flavours, judge, kunit, machine
 from .errors import Findings
 from .paths import BUILD
 from .progress import note
 
 # What runs on each stock kernel, and what in the debug kernel.
-SUITES = ("basic", "topology")
+SUITES = ("basic", "topology", *clients.SUITES)
 DEBUG_SUITES = (kunit.SUITE, "basic", "race", "failnth", attack.SUITE)
 ALL_SUITES = tuple(dict.fromkeys((*SUITES, *DEBUG_SUITES)))
 TIMEOUT = 240
@@ -57,7 +57,7 @@ def run_suite(flavour, suite):
     """Boots a flavour with a suite and returns the Outcome; tells every result as it comes."""
     if suite == attack.SUITE:
         return run_attack(flavour, attack.SECONDS)
-    files = payload(flavour, with_kunit=suite == kunit.SUITE)
+    files = payload(flavour, with_kunit=suite == kunit.SUITE) + clients.payload(flavour, suite)
     title = f"{flavour} {suite}"
     note(f"{title}: starting the machine")
     debug = flavours.flavour(flavour) == flavours.DEBUG
