@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The compilers, targets and standards that what users include has to compile with."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -37,3 +38,14 @@ def compile_one(name, language, text, *flags):
                           capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode in (0, 1), done.stderr
     return done.stderr if done.returncode else ""
+
+
+def without_nvlink2(text):
+    """As in May 2021, when the kernel dropped the definitions: none is left."""
+    text, defines = re.subn(r"^#define\s+\w*NVLINK2\w*\s.*\n", "", text, flags=re.M)
+    text, structs = re.subn(r"^struct vfio_region_info_cap_nvlink2_\w+ \{[^}]*\};\n", "", text,
+                            flags=re.M)
+    assert (defines, structs) == (4, 2)
+    code = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    assert "nvlink2" not in code.lower()
+    return text

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .compilers import COMPILERS, STANDARDS, command, compile_one
+from .compilers import COMPILERS, STANDARDS, command, compile_one, without_nvlink2
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -20,7 +20,6 @@ OURS, THEIRS = "#include <linux/vfio_nvlink2.h>\n", "#include <linux/vfio.h>\n"
 ORDERS = {"alone": OURS, "twice": OURS + OURS, "after": THEIRS + OURS, "before": OURS + THEIRS,
           "around": OURS + THEIRS + OURS}
 CONSUMER = f'#include "{HERE}/consumer.h"\n'
-
 
 
 def compile_matrix(name, language, *flags):
@@ -49,17 +48,6 @@ def doctored(name, folder, change):
     (folder / "linux").mkdir(parents=True)
     (folder / "linux/vfio.h").write_text(after, "utf-8")
     return ["-isystem", str(folder)]
-
-
-def without_nvlink2(text):
-    """As in May 2021, when the kernel dropped the definitions: none is left."""
-    text, defines = re.subn(r"^#define\s+\w*NVLINK2\w*\s.*\n", "", text, flags=re.M)
-    text, structs = re.subn(r"^struct vfio_region_info_cap_nvlink2_\w+ \{[^}]*\};\n", "", text,
-                            flags=re.M)
-    assert (defines, structs) == (4, 2)
-    code = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
-    assert "nvlink2" not in code.lower()
-    return text
 
 
 @pytest.mark.parametrize("language", STANDARDS)
