@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help generate check-generated demo test test-guest test-debug test-mutants \
+.PHONY: help generate check-generated demo test test-guest test-clients test-debug test-mutants \
 	fuzz attack lint abi-check abi-release abi-face abi-matrix bench modules fetch shell clean distclean
 
 help: ## this list
@@ -30,6 +30,10 @@ test: ## every test, those in the emulated machine included; ends with `N passed
 test-guest: ## only the tests in the emulated machine
 	@$(setup) test
 	@$(PYTHON) -m pytest tests/test_guest.py $(ARGS)
+
+test-clients: ## only the programs of others: QEMU 7.2, a KVM guest, those who import the header
+	@$(setup) test
+	@$(PYTHON) -m pytest tests/test_guest.py tests/clients -k 'clients or kvm' $(ARGS)
 
 attack: ## be a hostile owner of a GPU: SECONDS=600 SEED=1 make the run longer, and repeat one
 	@$(setup) test
