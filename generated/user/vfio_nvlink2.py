@@ -356,8 +356,8 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="vfio_nvlink2",
         description="Tells what is in buffers that VFIO_DEVICE_GET_REGION_INFO filled.",
-        epilog="exit status: 0 all could be read, 1 a buffer is wrong, 2 wrong usage, or a file that "
-               "cannot be opened")
+        epilog="exit status: 0 all could be read, 1 a buffer is wrong, 2 wrong usage, or a file "
+               "that cannot be opened")
     parser.add_argument("files", nargs="+", metavar="FILE", help="a file that holds one buffer")
     parser.add_argument("--byteorder", choices=("little", "big"), default=sys.byteorder,
                         help=f"of the buffers (default: this machine's, {sys.byteorder})")
