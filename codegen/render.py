@@ -83,12 +83,20 @@ def _rst(text: str) -> str:
     return re.sub(r"([*`|]|_(?![A-Za-z0-9_]))", r"\\\1", text)
 
 
+def _docstring(text: str) -> str:
+    """Plain text for within three quotes, which nothing in it may end."""
+    if text.endswith('"'):
+        text = text[:-1] + r'\"'
+    return text.replace('"""', r'\"\"\"')
+
+
 def _environment() -> jinja2.Environment:
     env = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES, encoding="utf-8"),
                              undefined=jinja2.StrictUndefined, trim_blocks=True,
                              lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
                              newline_sequence="\n")
-    env.filters.update(wrap=_wrap, c_comment=_c_comment, hex=_hex, tabbed=_tabbed, member=_member, rst=_rst)
+    env.filters.update(wrap=_wrap, c_comment=_c_comment, hex=_hex, tabbed=_tabbed,
+                       member=_member, rst=_rst, docstring=_docstring)
     return env
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Output is the same everywhere, is marked, and check-generated notices all that differs."""
 
+import ast
 import os
 import re
 import shutil
@@ -203,3 +204,14 @@ def test_generate_nothing_from_a_wrong_spec(tmp_path, capsys):
     assert cli.main(["generate", "--spec", str(spec), "--out", str(tmp_path / "out")]) == 1
     assert not os.path.exists(tmp_path / "out")
     assert "[duplicate-id]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("doc", ['Says "no"', 'Says """no""" here.', 'Says """', 'Says """"'])
+def test_generate_quotes_of_a_doc_end_no_docstring(tmp_path, doc):
+    """What may stand in a C comment may stand in the Python module, and is what it says."""
+    (tmp_path / "spec.yaml").write_text(mutate(
+        ("doc: Starts every capability record.", f"doc: '{doc}'"))[0])
+    assert cli.main(["generate", "--spec", str(tmp_path / "spec.yaml"), "--out", str(tmp_path)]) == 0
+    module = ast.parse((tmp_path / "generated/user/vfio_nvlink2.py").read_text())
+    assert doc in [ast.get_docstring(node) for node in module.body
+                   if isinstance(node, ast.ClassDef)]
