@@ -22,11 +22,15 @@ int main(void)
 		if (n > sizeof(buf) || fread(buf, 1, n, stdin) != n)
 			return 2;
 		status = vfio_nvlink2_decode(buf, n, &r);
-		printf("%d %u %u %llu %llu %s %d %u %u %d %llu %d %u %u\n", status, r.index, r.flags,
+		printf("%d %u %u %llu %llu %s %d %u %u %d %llu %d %u %u", status, r.index, r.flags,
 		       (unsigned long long)r.size, (unsigned long long)r.offset,
 		       vfio_nvlink2_kind_name(r.kind), r.has_type, r.type, r.subtype,
 		       r.has_ssatgt, (unsigned long long)r.tgt, r.has_lnkspd, r.link_speed,
 		       r.unknown_caps);
+#ifdef GROWN	/* The fields that codegen/tests/test_evolution.py makes up. */
+		printf(" %u %u %llu", r.lanes, r.errors, (unsigned long long)r.owner);
+#endif
+		putchar('\n');
 	}
 	return 0;
 }
