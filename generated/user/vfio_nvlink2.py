@@ -340,11 +340,13 @@ def decode(data, byteorder=sys.byteorder):
 
 def tell(region):
     """What is in a region, as lines of text."""
-    lines = [f"region {region.index}, {region.kind or 'none of NVLink2'}",
-             f"flags {region.flags:#x}", f"size {region.size:#x}", f"offset {region.offset:#x}"]
+    lines = [f"{field} {getattr(region, field):#x}"
+             for field in ("index", "flags", "size", "offset")]
+    if region.has_type:
+        lines.append(f"kind {region.kind or 'none of NVLink2'}")
     for name, _, fields in _RECORDS.values():
         if getattr(region, f"has_{name}"):
-            lines += [f"{name}.{field} {getattr(region, field):#x}" for field in fields
+            lines += [f"{field} {getattr(region, field):#x}" for field in fields
                       if getattr(region, field) is not None]
     if region.unknown_caps:
         lines.append(f"unknown records {region.unknown_caps}")

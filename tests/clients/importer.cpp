@@ -5,7 +5,8 @@
 //
 //	importer FILE...
 //
-// Each file is a buffer that VFIO_DEVICE_GET_REGION_INFO filled, in this machine's byte order. A
+// Each file is a buffer that VFIO_DEVICE_GET_REGION_INFO filled, in this machine's byte order; the
+// golden blobs are little endian. The text is that of generated/user/vfio_nvlink2.py, too: a
 // line for each fact; exit status 0, 1 for a buffer that is wrong, 2 for one that cannot be read.
 
 #include <cstdint>
@@ -49,7 +50,7 @@ private:
 
 template <typename T> void tell(const std::string &path, const char *what, T value)
 {
-	std::printf("%s: %s %#llx\n", path.c_str(), what, static_cast<unsigned long long>(value));
+	std::printf("%s: %s 0x%llx\n", path.c_str(), what, static_cast<unsigned long long>(value));
 }
 
 const char *kind(const vfio_region_info_cap_type &type)
@@ -63,13 +64,16 @@ const char *kind(const vfio_region_info_cap_type &type)
 	return "none of NVLink2";
 }
 
-void record(const std::string &path, const Buffer &buffer, std::size_t at, std::uint16_t id)
+// False for a record that is not known.
+bool record(const std::string &path, const Buffer &buffer, std::size_t at, std::uint16_t id)
 {
 	switch (id) {
 	case VFIO_REGION_INFO_CAP_TYPE: {
 		auto type = buffer.get<vfio_region_info_cap_type>(at);
 
 		std::printf("%s: kind %s\n", path.c_str(), kind(type));
+		tell(path, "type", type.type);
+		tell(path, "subtype", type.subtype);
 		break;
 	}
 	case VFIO_REGION_INFO_CAP_NVLINK2_SSATGT:
@@ -79,7 +83,10 @@ void record(const std::string &path, const Buffer &buffer, std::size_t at, std::
 		tell(path, "link_speed",
 		     buffer.get<vfio_region_info_cap_nvlink2_lnkspd>(at).link_speed);
 		break;
+	default:
+		return false;
 	}
+	return true;
 }
 
 void region(const std::string &path)
@@ -87,18 +94,23 @@ void region(const std::string &path)
 	const Buffer buffer(path);
 	const auto info = buffer.get<vfio_region_info>(0);
 	std::size_t at = info.flags & VFIO_REGION_INFO_FLAG_CAPS ? info.cap_offset : 0;
+	unsigned int unknown = 0;
 
 	tell(path, "index", info.index);
 	tell(path, "flags", info.flags);
 	tell(path, "size", info.size);
+	tell(path, "offset", info.offset);
 	while (at) {
 		const auto header = buffer.get<vfio_info_cap_header>(at);
 
-		record(path, buffer, at, header.id);
+		if (!record(path, buffer, at, header.id))
+			unknown++;
 		if (header.next && header.next <= at)
 			throw std::runtime_error("the chain goes back");
 		at = header.next;
 	}
+	if (unknown)
+		std::printf("%s: unknown records %u\n", path.c_str(), unknown);
 }
 
 } // namespace
