@@ -20,6 +20,10 @@ _C_KEYWORDS = frozenset("""
     typeid typename typeof union unsigned using virtual void volatile wchar_t while xor linux unix
     """.split())
 
+#: Members that the decoders' struct has of its own.
+_DECODED = ("index", "flags", "size", "offset", "kind", "type", "subtype", "has_type",
+            "unknown_caps")
+
 
 def _repeats(rule: str, what: str, cure: str, items: list[tuple]) -> Iterator[Complaint]:
     """`items` are (key, at, shown, owner); all of a key but the first are complained about."""
@@ -73,11 +77,15 @@ def _duplicate_names(spec: Spec) -> Iterator[Complaint]:
         yield from _repeats("duplicate-name", "field", cure,
                             [(f.name, f.at + ("name",), f.name, f"in struct {record.struct}")
                              for f in record.fields])
-    # Decoded fields of all records share one struct.
+    # Decoded fields of all records share one struct, with what every region has.
+    own = [(name, (), name, "the region's own") for name in _DECODED]
+    own += [(f"has_{cap.name}", (), "", f"what says that there is a {cap.name}")
+            for cap in {cap.name: cap for cap in spec.capabilities}.values()]
     yield from _repeats("duplicate-name", "decoded field", "fields of all records need different "
-                        "names in the decoder", [(f.name, f.at + ("name",), f.name, cap.name + "'s")
-                                                 for cap in spec.capabilities
-                                                 for f in cap.data_fields])
+                        "names in the decoder", own + [(f.name, f.at + ("name",), f.name,
+                                                        cap.name + "'s")
+                                                       for cap in spec.capabilities
+                                                       for f in cap.data_fields])
 
 
 def _once_a_place(complaints: Iterator[Complaint]) -> Iterator[Complaint]:

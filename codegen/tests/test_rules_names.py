@@ -53,10 +53,11 @@ def test_name_derived_duplicate(tmp_path, capsys):
            (SPEED_9, "name: VFIO_REGION_INFO_CAP_NVLINK2_SSATGT_VERSION\n    value: 9\n"))
 
 
-def test_name_decoded_field_duplicate(tmp_path, capsys):
+@pytest.mark.parametrize("name", ["tgt", "index", "type", "unknown_caps", "has_ssatgt"])
+def test_name_decoded_field_duplicate(tmp_path, capsys, name):
     expect(tmp_path, capsys, "duplicate-name",
            ("      - name: link_speed\n        type: u32\n        offset: 8\n",
-            "      - name: tgt@@\n        type: u32\n        offset: 8\n"))
+            f"      - name: {name}@@\n        type: u32\n        offset: 8\n"))
 
 
 @pytest.mark.parametrize("name", ["register", "int", "template", "co_await", "linux", "lambda"])
