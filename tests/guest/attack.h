@@ -40,6 +40,7 @@
 #define MAX_RECENT	8
 #define ARENA		(4 * WINDOW)
 #define SCRATCH		0x400000UL
+#define GUARD		(2 * WINDOW)	/* no buffer is longer */
 
 /* How an operation ended. */
 enum result { DONE, REFUSED, ABSENT, NR_RESULTS };
@@ -147,6 +148,7 @@ void worker_child(struct attacker *me) __attribute__((noreturn));
 #define CHECKS		8	/* things that are compared, on every kernel */
 bool is_foreign(uint64_t value);
 void check_prepare(void);
+void check_inherited(unsigned int slot);
 void check_round(void);
 unsigned int check_count(void);
 

@@ -65,6 +65,42 @@ bool is_foreign(uint64_t value)
 	return false;
 }
 
+/*
+ * A child must not have it: an attacker that could reach it by an address of its
+ * own would copy from it, and write to it, without the driver's doing.
+ */
+static void keep_from_children(void *at, size_t len)
+{
+	CHECKF(!madvise(at, len, MADV_DONTFORK), "MADV_DONTFORK: %s",
+	       strerror(errno));
+}
+
+static bool is_mapped(const volatile void *at, size_t len)
+{
+	unsigned char in_core;
+	size_t i;
+
+	/* It is inherited as a whole, or not: no need to ask for every page. */
+	for (i = 0; i < len; i += 1 << 20)
+		if (!mincore((char *)at + i, page_size(), &in_core) ||
+		    errno != ENOMEM)
+			return true;
+	return false;
+}
+
+/* In an attacker, before it maps anything. */
+void check_inherited(unsigned int slot)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(zones); i++)
+		if (is_mapped(zones[i].at, zones[i].len))
+			finding(slot, "the test is wrong: an attacker inherited %s",
+				zones[i].name);
+	if (is_mapped(canary, CANARY_LEN))
+		finding(slot, "the test is wrong: an attacker inherited the canary");
+}
+
 static void zone_fill(struct zone *zone, int fd)
 {
 	uint64_t i;
@@ -74,6 +110,7 @@ static void zone_fill(struct zone *zone, int fd)
 		  zone->hpa);
 	CHECKF(at != MAP_FAILED, "/dev/mem at %#llx: %s",
 	       (unsigned long long)zone->hpa, strerror(errno));
+	keep_from_children(at, zone->len);
 	zone->at = at;
 	for (i = 0; i < zone->len; i += 8)
 		zone->at[i / 8] = (zone->hpa + i) ^ SECRET;
@@ -99,8 +136,7 @@ static void canary_fill(void)
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECKF(canary != MAP_FAILED, "canary pages: %s", strerror(errno));
 	CHECKF(!mlock(canary, CANARY_LEN), "mlock: %s", strerror(errno));
-	/* Nobody's address space but ours has it. */
-	madvise(canary, CANARY_LEN, MADV_DONTFORK);
+	keep_from_children(canary, CANARY_LEN);
 	for (i = 0; i < CANARY_LEN; i += 8)
 		canary[i / 8] = (CANARY_AT + i) ^ SECRET;
 }

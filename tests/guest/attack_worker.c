@@ -220,13 +220,28 @@ void worker_child(struct attacker *me)
 	_exit(0);
 }
 
+static bool is_guarded(const char *at)
+{
+	uint64_t value = 0;
+
+	return !guarded_touch((void *)at, 1, false, &value);
+}
+
+/*
+ * Addresses, and behind them a guard: a length that is too long ends there, not
+ * in whatever this process has mapped next to them.
+ */
 static void *reserve(size_t len, int prot)
 {
-	void *at = mmap(NULL, len, prot,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *at;
 
-	if (at == MAP_FAILED)
+	len = (len + page_size() - 1) & ~(page_size() - 1);
+	at = mmap(NULL, len + GUARD, PROT_NONE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (at == MAP_FAILED || mprotect(at, len, prot))
 		_exit(3);
+	if (!is_guarded(at + len) || !is_guarded(at + len + GUARD - 1))
+		finding(0, "no guard behind an attacker's addresses");
 	return at;
 }
 
@@ -241,8 +256,7 @@ static void attacker_init(struct attacker *me, unsigned int slot, uint64_t seed)
 		me->fd[i] = -1;
 	me->arena = reserve(ARENA, PROT_NONE);
 	me->kind = reserve(ARENA / 4096, PROT_READ | PROT_WRITE);
-	me->scratch = reserve(SCRATCH + 0x100000, PROT_READ | PROT_WRITE);
-	munmap(me->scratch + SCRATCH, 0x100000);
+	me->scratch = reserve(SCRATCH, PROT_READ | PROT_WRITE);
 }
 
 void worker_main(unsigned int process, uint64_t seed)
@@ -253,6 +267,7 @@ void worker_main(unsigned int process, uint64_t seed)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	handle_faults();
+	check_inherited(process * THREADS);
 	for (i = 0; i < THREADS; i++) {
 		attacker_init(&thread[i], process * THREADS + i,
 			      attack_random(&seed));
