@@ -119,8 +119,8 @@ class PrivateRoot:
         raise LabError(f"{self.path.name} has no {name}")
 
 
-def _interpreter(binary):
-    """The loader an ELF program names (its PT_INTERP)."""
+def interpreter(binary):
+    """The loader an ELF program names (its PT_INTERP); None when it names none."""
     with open(binary, "rb") as handle:
         data = handle.read(4096)
     if data[:5] != b"\x7fELF\x02":
@@ -128,38 +128,53 @@ def _interpreter(binary):
     offset, = struct.unpack_from("<Q", data, 32)
     size, count = struct.unpack_from("<HH", data, 54)
     for index in range(count):
+        if offset + (index + 1) * size > len(data):
+            break
         kind, _, start = struct.unpack_from("<IIQ", data, offset + index * size)
         if kind == 3:
             return data[start:data.index(b"\0", start)].decode()
-    raise LabError(f"{binary} is not dynamically linked")
+    return None
 
 
-def packages(suite, names, backports=False, refresh=False, arch=None):
+def _interpreter(binary):
+    """The loader of a program that has to have one."""
+    loader = interpreter(binary)
+    if not loader:
+        raise LabError(f"{binary} is not dynamically linked")
+    return loader
+
+
+def packages(suite, names, backports=False, refresh=False, arch=None, bare=()):
     """
     The private root with `names` and their dependencies, from a suite or from its backports; for
-    this machine's architecture or for another one, whose programs cannot run here.
+    this machine's architecture or for another one, whose programs cannot run here. What is `bare`
+    comes without its dependencies.
     """
     arch = arch or host_architecture()
     suites = [(suite, [arch])] + ([(f"{suite}-backports", [arch])] if backports else [])
     title = f"{suites[-1][0]}-{names[0]}"
-    digest = hashlib.sha256(repr((suites, sorted(names))).encode()).hexdigest()[:8]
+    wanted = (suites, sorted(names), *([sorted(bare)] if bare else []))
+    digest = hashlib.sha256(repr(wanted).encode()).hexdigest()[:8]
     target = cache() / "roots" / f"{re.sub('[^A-Za-z0-9.-]', '_', title)}-{digest}"
     with locked(cache()):
         if refresh or not target.exists():
-            _fill(target, suites, names, arch, refresh)
+            _fill(target, suites, [f"{name}:{arch}" for name in names],
+                  [f"{name}:{arch}" for name in bare], refresh)
     return PrivateRoot(target)
 
 
-def _fill(target, suites, names, arch, refresh):
-    last = suites[-1][0]
+def _fill(target, suites, wanted, bare, refresh):
+    last, (arch,) = suites[-1]
     apt = Apt(f"{last}-{arch}", suites)
     apt.refresh(force=refresh)
-    wanted = [f"{name}:{arch}" for name in names]
-    versions = "\n".join(package.filename for package in apt.resolve(wanted, closure=True))
+    files = apt.resolve(wanted, closure=True) + (apt.resolve(bare) if bare else [])
+    versions = "\n".join(package.filename for package in files)
     known = target / ".packages"
     if known.exists() and known.read_text("utf-8") == versions:
         return
-    debs = apt.fetch(wanted, f"{', '.join(names)} and dependencies of {last}", closure=True)
+    names = ", ".join(spec.partition(":")[0] for spec in wanted + bare)
+    debs = apt.fetch(wanted, f"{names} of {last}", closure=True)
+    debs += apt.fetch(bare, f"{names} of {last}") if bare else []
     note(f"unpacking {len(debs)} packages into {target.name}")
     remove_tree(target)
 
