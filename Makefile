@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help generate check-generated demo test test-guest test-clients test-debug test-mutants \
-	fuzz attack lint abi-check abi-release abi-face abi-matrix bench modules fetch shell clean distclean
+	fuzz attack lint abi-check abi-release abi-face abi-matrix bench modules in-tree fetch shell clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -86,6 +86,10 @@ bench: ## measure in the emulated machine, and how long the generator takes
 modules: ## build the kernel modules against the headers in KDIR
 	@$(setup) native-build
 	+@$(MAKE) -C kernel KDIR=$(KDIR)
+
+in-tree: ## put the driver into the kernel source tree KTREE=DIR (6.12, 7.2); UNDO=1 takes it out
+	@$(if $(KTREE),,$(error say which tree: make in-tree KTREE=DIR))
+	@$(PYTHON) -m tools.intree $(if $(UNDO),remove,add) "$(KTREE)"
 
 fetch: ## fetch kernels, headers and emulator into the cache, and nothing else
 	@$(setup) demo

@@ -24,8 +24,8 @@ _EXEMPT = {
     "generated/kernel/nvlink2_contract.h": {"COMPLEX_MACRO", "MACRO_ARG_REUSE"},
 }
 _KERNEL_C = ("kernel", "generated/kernel")
-_PYTHON = ("codegen", "tests", "abi-tests/abigate", "abi-tests/selftest", "abi-tests/gate", "abi-tests/face",
-           "abi-tests/matrix")
+_PYTHON = ("codegen", "tests", "tools/intree", "abi-tests/abigate", "abi-tests/selftest",
+           "abi-tests/gate", "abi-tests/face", "abi-tests/matrix")
 # Debian's, with its own Python: another one lacks the modules that are imported.
 PYLINT = ["/usr/bin/python3", "-m", "pylint"]
 _INSTALL = "is missing: run `sh tests/setup.sh lint`"
@@ -80,7 +80,7 @@ def _pylint_findings():
 
 
 def _shell_findings():
-    scripts = [ROOT / "tests/setup.sh", ROOT / ".ci/run"]
+    scripts = [ROOT / "tests/setup.sh", ROOT / ".ci/run", ROOT / "kernel/check-kernel.sh"]
     # A completion is sourced and has no first line to tell its shell by.
     completions = sorted((ROOT / "tools").glob("*.bash"))
     return [line for options, files in (([], scripts), (["--shell=bash"], completions))
