@@ -1,19 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Every difference between kernel versions, behind the name of a feature, and
- * nowhere else. Supported: 6.12.
+ * nowhere else. Supported: 6.12 and 7.2; docs/kernels.md says what was tried.
  */
 #ifndef NVLINK2_COMPAT_H
 #define NVLINK2_COMPAT_H
 
 #include <linux/version.h>
 
+/* Building out of tree, check-kernel.sh says so before the compiler does. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
-#error "nvlink2-vfio-pci needs Linux 6.12 or later (see the table in README.md)"
+#error "nvlink2-vfio-pci needs Linux 6.12 or later (see docs/kernels.md)"
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0) && \
+	LINUX_VERSION_CODE < KERNEL_VERSION(7, 2, 0)
+#error "nvlink2-vfio-pci was never tried on Linux 6.13 to 7.1: use 6.12 or 7.2 (see docs/kernels.md)"
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+#error "nvlink2-vfio-pci does not know Linux 7.3 and later yet (see docs/kernels.md)"
 #endif
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
-#error "nvlink2-vfio-pci does not know Linux 7.0 and later yet (see the table in README.md)"
+/*
+ * NVLINK2_REGION_INFO_OPS: what vfio_device_ops needs for a device to answer
+ * VFIO_DEVICE_GET_REGION_INFO. It was a part of the ioctl, and became an
+ * operation of its own, which gets the chain to add to.
+ *
+ * NVLINK2_MATCH_OPS: whether a token that user space names opens the device.
+ * The iommufd way to open takes it as a number, and calls without looking.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+#define NVLINK2_REGION_INFO_OPS \
+	.get_region_info_caps = vfio_pci_ioctl_get_region_info,
+#define NVLINK2_MATCH_OPS \
+	.match = vfio_pci_core_match, \
+	.match_token_uuid = vfio_pci_core_match_token_uuid,
+#else
+#define NVLINK2_REGION_INFO_OPS
+#define NVLINK2_MATCH_OPS	.match = vfio_pci_core_match,
 #endif
 
 #endif /* NVLINK2_COMPAT_H */

@@ -139,11 +139,12 @@ static const struct vfio_device_ops nvlink2_ops = {
 	.write		= nvlink2_write,
 	.mmap		= vfio_pci_core_mmap,
 	.request	= vfio_pci_core_request,
-	.match		= vfio_pci_core_match,
 	.bind_iommufd	= vfio_iommufd_physical_bind,
 	.unbind_iommufd	= vfio_iommufd_physical_unbind,
 	.attach_ioas	= vfio_iommufd_physical_attach_ioas,
 	.detach_ioas	= vfio_iommufd_physical_detach_ioas,
+	NVLINK2_REGION_INFO_OPS
+	NVLINK2_MATCH_OPS
 };
 
 static int nvlink2_probe(struct pci_dev *pdev, const struct pci_device_id *id)

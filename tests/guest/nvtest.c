@@ -13,8 +13,11 @@
 static const struct test *const basic_lists[] = {
 	region_tests, gpu_ram_tests, gpu_ram_rw_tests, atsd_tests, trace_tests,
 	flaw_tests, lpar_tests, life_tests, reset_tests, blocked_tests,
-	refs_tests, rw_limits_tests, partition_tests, map_tests, dma_tests,
-	quarantine_tests, NULL
+	refs_tests, rw_limits_tests, partition_tests, map_tests, NULL
+};
+/* What translates GPU RAM for DMA, which not every stock kernel survives. */
+static const struct test *const dma_lists[] = {
+	dma_tests, quarantine_tests, NULL
 };
 static const struct test *const topology_lists[] = { topology_tests, NULL };
 
@@ -32,6 +35,7 @@ static const struct test *const failnth_lists[] = {
 
 static const struct suite suites[] = {
 	{ "basic", basic_lists },
+	{ "dma", dma_lists },
 	{ "topology", topology_lists },
 	{ "clients", clients_lists },
 	{ "kvm", kvm_lists },
@@ -212,7 +216,7 @@ static int usage(void)
 	      "       nvtest bench             measure first touch and copies\n"
 	      "       nvtest kunit             load the driver; its KUnit suites run\n"
 	      "       nvtest attack [SECONDS [SEED]]   be a hostile owner of a GPU\n"
-	      "suites: basic, topology, clients, kvm; race, failnth (debug kernel only)\n",
+	      "suites: basic, dma, topology, clients, kvm; race, failnth (debug kernel only)\n",
 	      stderr);
 	return 2;
 }

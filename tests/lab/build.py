@@ -91,7 +91,7 @@ def unstripped(name):
 
 def modules_in(name, tree, what, *more):
     """Builds the modules in a copy of the sources: {file name: path of the stripped module}."""
-    run(make_command(name, tree, *more), what, env=clean_env())
+    run(make_command(name, tree, *more), what, env=module_env(name))
     stripped = {}
     for product in _PRODUCTS:
         path = tree / "kernel" / product
@@ -106,6 +106,12 @@ def clean_env():
     """The environment without what a make above us left there."""
     return {key: value for key, value in os.environ.items()
             if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")} | {"LC_ALL": "C"}
+
+
+def module_env(name):
+    """The environment to build modules for a flavour in: its compiler comes first."""
+    env = clean_env()
+    return env | {"PATH": ":".join([*flavours.build_path(name), env.get("PATH", os.defpath)])}
 
 
 def program(name, sources, cross=True, flags=(), static=True):

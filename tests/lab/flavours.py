@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from . import debugkernel
+from . import debugkernel, toolchain
 from .apt import Apt, host_architecture
 from .errors import LabError
 from .paths import cache, locked, write_atomic
@@ -29,20 +29,30 @@ _MODULE_FOLDERS = ("*/kernel/drivers/vfio/*", "*/kernel/arch/powerpc/kvm/*")
 
 
 class Flavour(NamedTuple):
-    """A kernel: its series, Debian's name of the configuration, and the emulator's options."""
+    """
+    A kernel: its series, Debian's name of the configuration, the suite it comes from, and the
+    emulator's options. `parts` are the packages with vmlinux, the list of what is built in, and
+    the modules; `own_tools`: only the suite's own compiler can build for it.
+    """
     name: str
     series: str
     debian: str
+    suite: str = SUITE
+    parts: tuple = ("image",)
+    own_tools: bool = False
     emulator: tuple = COUNTED_TIME
 
 
+_FORKY = {"suite": "forky", "parts": ("binary", "base", "modules"), "own_tools": True}
 # The stock kernels; those that the lab builds itself have no name of Debian's.
 FLAVOURS = {flavour.name: flavour for flavour in (
     Flavour("6.12-64k", "6.12", "powerpc64le-64k"),
     Flavour("6.12-4k", "6.12", "powerpc64le"),
+    Flavour("7.2-64k", "7.2", "powerpc64le-64k", **_FORKY),
+    Flavour("7.2-4k", "7.2", "powerpc64le", **_FORKY),
 )}
 # Two processors, because a race needs them; then the clock cannot count instructions.
-DEBUG = Flavour("6.12-debug", debugkernel.SERIES, "", ("-smp", "2"))
+DEBUG = Flavour("6.12-debug", debugkernel.SERIES, "", emulator=("-smp", "2"))
 ALL = {**FLAVOURS, DEBUG.name: DEBUG}
 
 
@@ -61,10 +71,16 @@ def flavour(name):
     return ALL[name]
 
 
-def index():
+def index(suite=SUITE):
     """The private apt that knows the kernels (guest) and the build tools of them (host)."""
     host = host_architecture()
-    return Apt(f"{SUITE}-{host}-{GUEST_ARCH}", [(SUITE, [host, GUEST_ARCH])])
+    return Apt(f"{suite}-{host}-{GUEST_ARCH}", [(suite, [host, GUEST_ARCH])])
+
+
+def build_path(name):
+    """What stands before PATH to build modules for a flavour: [], or its compiler's folder."""
+    chosen = flavour(name)
+    return [str(toolchain.bin_folder(chosen.suite))] if chosen.own_tools else []
 
 
 def kernel(name, refresh=False):
@@ -77,11 +93,13 @@ def kernel(name, refresh=False):
                       [folder / "modules" / f"{module}.ko" for module in order], folder / "tree")
     folder = cache() / "kernels" / name
     record = folder / "kernel.json"
+    # It takes the same lock.
+    tools = toolchain.root_of(chosen.suite, refresh) if chosen.own_tools else None
     with locked(cache()):
         known = json.loads(record.read_text("utf-8")) if record.exists() else {}
         # A cache of before a module was added is fetched anew.
         if refresh or known.get("wanted") != list(STOCK_MODULES):
-            _fetch(chosen, folder, record, refresh)
+            _fetch(chosen, folder, record, refresh, tools)
             known = json.loads(record.read_text("utf-8"))
     base = folder / known["release"]
     return Kernel(known["release"], base / "vmlinux",
@@ -94,12 +112,13 @@ def _headers_folder(package_release):
     return cache() / "headers" / package_release
 
 
-def _fetch(chosen, folder, record, refresh):
-    apt = index()
+def _fetch(chosen, folder, record, refresh, tools):
+    apt = index(chosen.suite)
     apt.refresh(force=refresh)
     series = re.escape(chosen.series)
-    image = apt.newest(rf"linux-image-{series}\.\d+\+deb\d+-{chosen.debian}")
-    release = image.removeprefix("linux-image-")
+    first = chosen.parts[0]
+    image = apt.newest(rf"linux-{first}-{series}\.\d+\+deb\d+-{chosen.debian}")
+    release = image.removeprefix(f"linux-{first}-")
     package_release = release.removesuffix(f"-{chosen.debian}")
     known = {"release": release, "package_release": package_release,
              "wanted": list(STOCK_MODULES)}
@@ -108,11 +127,13 @@ def _fetch(chosen, folder, record, refresh):
     if target.exists() and (target / "wanted").read_text("utf-8").split() != known["wanted"]:
         remove_tree(target)
     if not target.exists():
-        deb, = apt.fetch([f"{image}:{GUEST_ARCH}"], f"the kernel {release}")
+        debs = apt.fetch([f"linux-{part}-{release}:{GUEST_ARCH}" for part in chosen.parts],
+                         f"the kernel {release}")
         note(f"taking vmlinux and modules out of {image}")
-        make_once(target, lambda draft: _take_image(deb, draft))
-        deb.unlink()
-    _fetch_headers(apt, release, package_release)
+        make_once(target, lambda draft: _take_image(debs, draft))
+        for deb in debs:
+            deb.unlink()
+    _fetch_headers(apt, release, package_release, tools)
     known["modules"] = (target / "order").read_text("utf-8").split()
     write_atomic(record, json.dumps(known, indent=1) + "\n")
     for other in folder.iterdir():
@@ -120,10 +141,17 @@ def _fetch(chosen, folder, record, refresh):
             remove_tree(other)
 
 
-def _take_image(deb, draft):
+def _take_image(debs, draft):
     raw = draft / "raw"
-    unpack(deb, raw, ["./boot/vmlinux-*", *_MODULE_FOLDERS, "*/modules.builtin"])
-    image, = raw.glob("boot/vmlinux-*")
+    # One package has everything, or each of several a part.
+    for deb in debs:
+        unpack(deb, raw, ["./boot/vmlinux-*", "*/modules/*/vmlinuz", *_MODULE_FOLDERS,
+                          "*/modules.builtin"], some=len(debs) > 1)
+    image, = [*raw.glob("boot/vmlinux-*"), *raw.glob("usr/lib/modules/*/vmlinuz")]
+    with open(image, "rb") as handle:
+        if handle.read(4) != b"\x7fELF":
+            raise LabError(f"{image.name} of {debs[0].name} is no plain ELF file: the emulator "
+                           "cannot start it, and it would have to be taken apart")
     image.rename(draft / "vmlinux")
     found = {path.name.split(".")[0].replace("-", "_"): path
              for path in raw.glob("**/*.ko*")}
@@ -160,7 +188,7 @@ def _take_module(module, found, builtin, draft, order):
     order.append(module)
 
 
-def _fetch_headers(apt, release, package_release):
+def _fetch_headers(apt, release, package_release, tools):
     """Headers (guest), common part (all) and build tools (host) in one prefix per version."""
     prefix = _headers_folder(package_release)
     wanted = [f"linux-headers-{release}:{GUEST_ARCH}", f"linux-headers-{package_release}-common",
@@ -173,11 +201,12 @@ def _fetch_headers(apt, release, package_release):
     for deb in debs:
         unpack(deb, prefix)
         deb.unlink()
-    # The flavour's Makefile includes the common one by the path it has when installed.
+    # The flavour's Makefile names folders by the paths they have when installed.
     makefile = prefix / f"usr/src/linux-headers-{release}/Makefile"
     text = makefile.read_text("utf-8")
-    if "include /usr/src/" in text:
-        makefile.write_text(text.replace("include /usr/src/", f"include {prefix}/usr/src/"), "utf-8")
+    write_atomic(makefile, re.sub(r"(?<=[ =])/usr/src/", f"{prefix}/usr/src/", text))
+    if tools:
+        toolchain.wrap(prefix / f"usr/lib/linux-kbuild-{package_release}", tools)
     # With vmlinux there, a build adds type information by a tool (pahole) nothing here reads.
     (makefile.parent / "vmlinux").unlink(missing_ok=True)
     for spec in wanted:

@@ -15,6 +15,7 @@ LOG = f"""\
 {TREE}/kernel/sim/../range.h:3:1: error: 'y' undeclared
 {TREE}/kernel/../generated/kernel/nvlink2_regions.h:9:1: warning: unused
 /cache/linux-headers-6.12-common/include/linux/a.h:1:1: warning: of the kernel's own
+gpu_ram.c:7:1: warning: as newer kernels name it
 """
 SPATCH = """\
 ./kernel/main.c:44:12-13: WARNING opportunity for min()
@@ -31,7 +32,8 @@ REST = ["kernel/main.c:44: WARNING opportunity for min()"]
 def test_own_warnings_are_found_and_the_kernels_left_out():
     found = compilers.own_warnings(LOG, TREE)
     assert [line.partition(":")[0] for line in found] == [
-        "kernel/main.c", "kernel/sim/../range.h", "kernel/../generated/kernel/nvlink2_regions.h"]
+        "kernel/main.c", "kernel/sim/../range.h", "kernel/../generated/kernel/nvlink2_regions.h",
+        "kernel/gpu_ram.c"]
 
 
 def test_planted_warnings_are_taken_out_and_missed():

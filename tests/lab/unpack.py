@@ -14,8 +14,11 @@ _UNREAD = ("./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/sh
            "./usr/share/lintian", "./usr/share/zoneinfo")
 
 
-def unpack(deb, into, members=()):
-    """Unpacks a .deb, or only the members that match tar wildcards."""
+def unpack(deb, into, members=(), some=False):
+    """
+    Unpacks a .deb, or only the members that match tar wildcards. A wildcard that matches nothing
+    is an error; with `some`, not.
+    """
     into.mkdir(parents=True, exist_ok=True)
     tar = ["tar", "-x", "--no-same-owner", "-C", str(into)]
     if members:
@@ -27,7 +30,10 @@ def unpack(deb, into, members=()):
         sink = subprocess.run(tar, stdin=source.stdout, capture_output=True, check=False)
         source.stdout.close()
         errors = source.stderr.read() + sink.stderr
-    if sink.returncode or source.returncode not in (0, -13):
+    missing = [line for line in sink.stderr.splitlines() if b"Not found in archive" not in line
+               and b"Exiting with failure status" not in line]
+    failed = sink.returncode and (missing or not some)
+    if failed or source.returncode not in (0, -13):
         raise LabError(f"cannot unpack {Path(deb).name}: {errors.decode(errors='replace').strip()}")
 
 
