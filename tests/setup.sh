@@ -31,7 +31,7 @@ lab='python3 python3-pyelftools debian-archive-keyring ca-certificates xz-utils 
 codegen='python3-jinja2 python3-yaml python3-jsonschema'
 compilers='gcc libc6-dev g++ g++-powerpc64le-linux-gnu clang'
 demo="$build $lab"
-manual='mandoc man-db groff-base bash'
+manual='mandoc man-db groff-base bash graphviz'
 # What a kernel's own source wants beside: the debug kernel, and the tree clang compiles against.
 kernel='bc bison flex patch perl'
 # spatch runs semantic patches that have parts in Python only with libpython3.11.so.

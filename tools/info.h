@@ -68,7 +68,7 @@ struct info_file {
 struct info_options {
 	const char *sysfs, *dev;	/* where these two are mounted */
 	const char *save;		/* folder, or NULL */
-	int all, json;
+	int all, json, dot;
 };
 
 struct info_report {
@@ -110,8 +110,11 @@ enum info_role info_device_role(const struct info_device *device);
 const struct info_region *info_link_region(const struct info_device *device);
 int info_same_link(const struct info_device *gpu, const struct info_device *bridge);
 
-/* info_text.c, info_json.c */
+/* info_text.c, info_json.c, info_dot.c */
+void info_print_size(unsigned long long size);
+void info_print_speed(__u32 link_speed);
 void info_print_text(const struct info_options *options, const struct info_report *report);
 void info_print_json(const struct info_report *report);
+void info_print_dot(const struct info_report *report);
 
 #endif /* NVLINK2_INFO_H */

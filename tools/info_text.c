@@ -6,16 +6,12 @@
 #include <stdio.h>
 
 /* 64 MiB, 64 KiB, 1.5 GiB, 17 bytes. */
-static void print_size(unsigned long long size)
+void info_print_size(unsigned long long size)
 {
 	static const char * const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
 	unsigned long long whole = size;
 	unsigned int unit = 0;
 
-	if (!size) {
-		printf("size 0");
-		return;
-	}
 	while (whole >= 1024) {
 		whole /= 1024;
 		unit++;
@@ -24,6 +20,15 @@ static void print_size(unsigned long long size)
 		printf("%llu %s", whole, units[unit]);
 	else
 		printf("%.1f %s", (double)size / (double)(1ULL << (10 * unit)), units[unit]);
+}
+
+static void print_size(unsigned long long size)
+{
+	if (!size) {
+		printf("size 0");
+		return;
+	}
+	info_print_size(size);
 	printf(" (%#llx)", size);
 }
 
@@ -69,7 +74,7 @@ static void print_access(__u32 flags)
 		       flags & VFIO_REGION_INFO_FLAG_MMAP ? " mmap" : "");
 }
 
-static void print_speed(__u32 link_speed)
+void info_print_speed(__u32 link_speed)
 {
 	const char *gbit = vfio_nvlink2_speed_gbit(link_speed);
 
@@ -116,7 +121,7 @@ static void print_region(const struct info_region *region)
 		printf("        target address %#llx\n", (unsigned long long)decoded->tgt);
 	if (decoded->has_lnkspd) {
 		printf("        link speed ");
-		print_speed(decoded->link_speed);
+		info_print_speed(decoded->link_speed);
 		putchar('\n');
 	}
 	print_other_caps(region);
@@ -136,7 +141,7 @@ static void print_bridges(const struct info_report *report, const struct info_de
 		printf("%s%s", found++ ? ", " : "    bridges   ", report->devices[n].address);
 		if (region->decoded.has_lnkspd) {
 			printf(" (");
-			print_speed(region->decoded.link_speed);
+			info_print_speed(region->decoded.link_speed);
 			printf(")");
 		}
 	}

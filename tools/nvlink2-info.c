@@ -17,6 +17,7 @@ enum { OPTION_SYSFS = 256, OPTION_DEV };
 
 static const struct option long_options[] = {
 	{ "all", no_argument, NULL, 'a' },
+	{ "dot", no_argument, NULL, 'd' },
 	{ "from", required_argument, NULL, 'f' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "save", required_argument, NULL, 's' },
@@ -36,6 +37,7 @@ static const char help[] =
 "the address of a PCI function, such as 0004:04:00.0; without one all are listed.\n"
 "\n"
 "  -a, --all        every region: BARs and config space too\n"
+"  -d, --dot        a picture for graphviz: groups, GPUs, bridges, links, speeds\n"
 "  -j, --json       for programs; the man page documents the form\n"
 "  -f, --from FILE  decode a saved region-info buffer instead; - is standard\n"
 "                   input; can be given several times\n"
@@ -50,6 +52,7 @@ static const char help[] =
 "  nvlink2-info 0004:04:00.0             one GPU\n"
 "  nvlink2-info --save dump              keep the raw buffers to send somebody\n"
 "  nvlink2-info --from dump/0004:04:00.0-9.bin\n"
+"  nvlink2-info --dot | dot -Tsvg -o links.svg\n"
 "  nvlink2-info --json | jq '.devices[] | {address, gpus, bridges}'\n"
 "\n"
 "A device is opened to be asked, and reset when it is closed; one that is in use,\n"
@@ -127,10 +130,13 @@ static void parse_options(int argc, char **argv, struct info_options *options,
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "af:js:hV", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "adf:js:hV", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'a':
 			options->all = 1;
+			break;
+		case 'd':
+			options->dot = 1;
 			break;
 		case 'f':
 			add_file(report, optarg);
@@ -161,6 +167,9 @@ static void parse_options(int argc, char **argv, struct info_options *options,
 			exit(INFO_USAGE);
 		}
 	}
+	if (options->dot && (options->json || options->all || report->nr_files))
+		usage_error("--dot draws the links of devices: it goes without --json, --all and "
+			    "--from");
 	if (report->nr_files && (optind < argc || options->save || options->all))
 		usage_error("--from reads files and no devices: it takes no DEVICE, --save or "
 			    "--all; give each file its own --from");
@@ -282,7 +291,9 @@ int main(int argc, char **argv)
 	if (!report.nr_files && choose_devices(argc, argv, &options, &report))
 		info_open_devices(&options, &report);
 
-	if (options.json)
+	if (options.dot)
+		info_print_dot(&report);
+	else if (options.json)
 		info_print_json(&report);
 	else
 		info_print_text(&options, &report);

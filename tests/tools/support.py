@@ -17,7 +17,7 @@ BUILD = ROOT / "build/tests-tools"
 # Every run of the tool in these tests is also one under the sanitizers.
 SANITIZE = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -static-libasan"
 PACKAGES = {"make": "make", "gcc": "gcc libc6-dev", "clang": "clang", "mandoc": "mandoc",
-            "man": "man-db groff-base", "bash": "bash",
+            "man": "man-db groff-base", "bash": "bash", "dot": "graphviz",
             "powerpc64le-linux-gnu-gcc": "gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross"}
 
 

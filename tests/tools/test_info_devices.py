@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from .support import (BRIDGE, BRIDGE_IDS, EINVAL, GOLDEN, GPU, SECOND, atsd, gpu_ram, one_gpu,
-                      region, tgt_cap, two_gpus, type_cap)
+                      need, region, run, tgt_cap, two_gpus, type_cap)
 
 
 def test_devices_text(machine):
@@ -226,3 +226,65 @@ def test_iommu_type(machine, types, calls):
     (machine.dev / "vfio/vfio").write_text(f"types={types}\n")
     assert machine.info().returncode == 0
     assert [call for call in machine.calls() if call.startswith("set_iommu")] == calls
+
+
+def test_devices_dot(machine):
+    two_gpus(machine)
+    done = machine.info("--dot")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == """\
+graph nvlink2 {
+	rankdir=LR;
+	node [shape=box];
+	subgraph cluster_3 {
+		label="IOMMU group 3";
+		"0000:01:00.0" [label="GPU\\n0000:01:00.0\\nGPU RAM 64 MiB\\ntgt 0x400000000", style=bold];
+		"0000:01:00.1" [label="bridge\\n0000:01:00.1\\nATSD 64 KiB\\ntgt 0x400000000"];
+		"0000:01:00.2" [label="bridge\\n0000:01:00.2\\nATSD 64 KiB\\ntgt 0x400000000"];
+	}
+	subgraph cluster_12 {
+		label="IOMMU group 12";
+		"0001:02:00.0" [label="GPU\\n0001:02:00.0\\nGPU RAM 64 MiB\\ntgt 0x420000000", style=bold];
+		"0001:02:00.1" [label="bridge\\n0001:02:00.1\\nATSD none\\ntgt 0x420000000"];
+	}
+	"0000:01:00.0" -- "0000:01:00.1" [label="25.78125 Gbit/s"];
+	"0000:01:00.0" -- "0000:01:00.2" [label="25 Gbit/s"];
+	"0001:02:00.0" -- "0001:02:00.1" [label="25.78125 Gbit/s"];
+}
+"""
+
+
+def test_devices_dot_draws_what_was_not_read(machine):
+    """Dashed, and told on standard error as ever; with no group, outside of all."""
+    one_gpu(machine)
+    machine.function(BRIDGE, ids=BRIDGE_IDS, tree="ibm,gpu", driver="nvidia", vfio=False,
+                     group=None)
+    done = machine.info("--dot", GPU, BRIDGE)
+    assert done.returncode == 1 and BRIDGE in done.stderr
+    assert '\n\t"0000:01:00.1" [label="bridge\\n0000:01:00.1\\nnot read", style=dashed];\n' in done.stdout
+    assert " -- " not in done.stdout
+
+
+def test_devices_dot_of_a_plain_function(machine):
+    machine.function(GPU, regions={0: region(0, 0x1000)})
+    assert 'label="PCI function\\n0000:01:00.0\\nno NVLink2 region", style=dashed' in \
+        machine.info("--dot").stdout
+
+
+def test_devices_dot_goes_alone(machine):
+    one_gpu(machine)
+    for more in ("--json", "--all", f"--from={GOLDEN}/gpu_ram.bin"):
+        done = machine.info("--dot", more)
+        assert (done.returncode, done.stdout) == (2, "") and "--dot draws the links" in done.stderr
+
+
+def test_devices_dot_is_what_graphviz_draws(machine):
+    """Each device a node in its group, each link an edge with its speed."""
+    two_gpus(machine)
+    drawn = run(need("dot"), "-Tplain", input=machine.info("--dot").stdout)
+    assert (drawn.returncode, drawn.stderr) == (0, "")
+    lines = drawn.stdout.splitlines()
+    assert len([line for line in lines if line.startswith("node ")]) == 5
+    edges = [line for line in lines if line.startswith("edge ")]
+    assert len(edges) == 3 and sum('"25.78125 Gbit/s"' in line for line in edges) == 2
+    assert "IOMMU group 12" in run("dot", "-Tsvg", input=machine.info("--dot").stdout).stdout
