@@ -68,7 +68,7 @@ struct info_file {
 struct info_options {
 	const char *sysfs, *dev;	/* where these two are mounted */
 	const char *save;		/* folder, or NULL */
-	int all, json, dot;
+	int all, json, dot, watch;
 };
 
 struct info_report {
@@ -109,6 +109,9 @@ void info_save(const char *folder, struct info_device *device);
 enum info_role info_device_role(const struct info_device *device);
 const struct info_region *info_link_region(const struct info_device *device);
 int info_same_link(const struct info_device *gpu, const struct info_device *bridge);
+
+/* info_watch.c */
+void info_watch(const struct info_options *options, struct info_report *report);
 
 /* info_text.c, info_json.c, info_dot.c */
 void info_print_size(unsigned long long size);

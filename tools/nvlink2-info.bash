@@ -20,7 +20,7 @@ _nvlink2_info()
 		;;
 	esac
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W '--all --dot --json --from --save --sysfs --dev
+		mapfile -t COMPREPLY < <(compgen -W '--all --dot --json --from --save --watch --sysfs --dev
 			--help --version' -- "$cur")
 		return
 	fi

@@ -21,6 +21,7 @@ static const struct option long_options[] = {
 	{ "from", required_argument, NULL, 'f' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "save", required_argument, NULL, 's' },
+	{ "watch", no_argument, NULL, 'w' },
 	{ "sysfs", required_argument, NULL, OPTION_SYSFS },
 	{ "dev", required_argument, NULL, OPTION_DEV },
 	{ "help", no_argument, NULL, 'h' },
@@ -42,6 +43,8 @@ static const char help[] =
 "  -f, --from FILE  decode a saved region-info buffer instead; - is standard\n"
 "                   input; can be given several times\n"
 "  -s, --save DIR   also save each region's buffer, as DIR/ADDRESS-INDEX.bin\n"
+"  -w, --watch      follow mappings and faults as they happen, until Ctrl-C; with\n"
+"                   --from, read a saved trace\n"
 "      --sysfs DIR  where sysfs is mounted, when not at /sys\n"
 "      --dev DIR    where device nodes are, when not in /dev\n"
 "  -h, --help       this text\n"
@@ -52,6 +55,7 @@ static const char help[] =
 "  nvlink2-info 0004:04:00.0             one GPU\n"
 "  nvlink2-info --save dump              keep the raw buffers to send somebody\n"
 "  nvlink2-info --from dump/0004:04:00.0-9.bin\n"
+"  nvlink2-info --watch                  what QEMU maps and touches, live\n"
 "  nvlink2-info --dot | dot -Tsvg -o links.svg\n"
 "  nvlink2-info --json | jq '.devices[] | {address, gpus, bridges}'\n"
 "\n"
@@ -130,7 +134,7 @@ static void parse_options(int argc, char **argv, struct info_options *options,
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "adf:js:hV", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "adf:js:whV", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'a':
 			options->all = 1;
@@ -146,6 +150,9 @@ static void parse_options(int argc, char **argv, struct info_options *options,
 			break;
 		case 's':
 			options->save = optarg;
+			break;
+		case 'w':
+			options->watch = 1;
 			break;
 		case OPTION_SYSFS:
 			options->sysfs = optarg;
@@ -166,6 +173,11 @@ static void parse_options(int argc, char **argv, struct info_options *options,
 			fprintf(stderr, "Try '" INFO_NAME " --help'.\n");
 			exit(INFO_USAGE);
 		}
+	}
+	if (options->watch) {
+		if (options->dot || options->json || options->all || options->save)
+			usage_error("--watch goes without --all, --dot, --json and --save");
+		return;
 	}
 	if (options->dot && (options->json || options->all || report->nr_files))
 		usage_error("--dot draws the links of devices: it goes without --json, --all and "
@@ -286,6 +298,13 @@ int main(int argc, char **argv)
 	size_t n;
 
 	parse_options(argc, argv, &options, &report);
+	if (options.watch) {
+		if (optind < argc)
+			choose_devices(argc, argv, &options, &report);
+		info_watch(&options, &report);
+		finish_output();
+		return complain_of_all(&(struct info_report){ .error = report.error });
+	}
 	for (n = 0; n < report.nr_files; n++)
 		info_read_file(&report.files[n]);
 	if (!report.nr_files && choose_devices(argc, argv, &options, &report))

@@ -22,7 +22,7 @@ static const struct test *const dma_lists[] = {
 static const struct test *const topology_lists[] = { topology_tests, NULL };
 
 static const struct test *const clients_lists[] = {
-	walker_tests, qemu_tests, NULL
+	walker_tests, watch_tests, qemu_tests, NULL
 };
 
 static const struct test *const kvm_lists[] = { kvm_tests, NULL };

@@ -161,7 +161,8 @@ extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
 	topology_tests[], reset_tests[], blocked_tests[], race_tests[],
 	refs_tests[], rw_limits_tests[], partition_tests[], map_tests[],
 	dma_tests[], quarantine_tests[], failnth_tests[],
-	failnth_driver_tests[], walker_tests[], qemu_tests[], kvm_tests[];
+	failnth_driver_tests[], walker_tests[], qemu_tests[], kvm_tests[],
+	watch_tests[];
 
 void demo(void);
 void bench(void);

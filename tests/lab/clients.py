@@ -41,6 +41,7 @@ def payload(flavour, suite):
     files = [(name.lstrip("/"), root.file(name)) for name in root.needed(PROGRAM)]
     files.append((_FIRMWARE.lstrip("/"), root.file(_FIRMWARE)))
     files.append(("lib/keep_region_info.so", _keep_region_info()))
+    files.append(("bin/nvlink2-info", build.info_tool()))
     if suite == "kvm":
         files.append(("guest/vmlinux", flavours.kernel(flavour).vmlinux))
         files.append(("guest/initrd", _guest_initramfs()))

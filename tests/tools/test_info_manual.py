@@ -9,7 +9,8 @@ import pytest
 from .support import BUILD, GOLDEN, TOOLS, build, need, run
 
 MAN = TOOLS / "nvlink2-info.1"
-OPTIONS = {"all", "dot", "from", "json", "save", "sysfs", "dev", "help", "version"}
+OPTIONS = {"all", "dot", "from", "json", "save", "sysfs", "dev", "help", "version",
+           "watch"}
 
 
 @pytest.mark.parametrize("arguments, sentence", [
@@ -70,7 +71,7 @@ def test_help_manual_and_completion_have_the_same_options(info):
     assert set(words.replace("--", "").split()) == OPTIONS
     short = dict(re.findall(r"^  -([a-zA-Z]), --([a-z]+)", text, flags=re.M))
     assert short == {"a": "all", "d": "dot", "j": "json", "f": "from", "s": "save",
-                     "h": "help", "V": "version"}
+                     "w": "watch", "h": "help", "V": "version"}
     assert dict(re.findall(r"^\.It Fl ([a-zA-Z]) , Fl \\-([a-z]+)", page, flags=re.M)) == short
 
 
