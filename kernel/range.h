@@ -70,6 +70,7 @@ static inline u64 nvlink2_range_piece(u64 pos, u64 len, u64 step)
  * @b_len: its length, likewise
  *
  * Context: any.
+ * Return: true when they have.
  */
 static inline bool nvlink2_range_meet(u64 a, u64 a_len, u64 b, u64 b_len)
 {

@@ -191,6 +191,7 @@ void nvlink2_registration_drop(struct nvlink2_registration *reg)
  * Forgets what has gone meanwhile.
  *
  * Context: process context.
+ * Return: true while it is.
  */
 bool nvlink2_quarantined(phys_addr_t hpa, u64 size)
 {

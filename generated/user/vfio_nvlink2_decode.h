@@ -6,14 +6,16 @@
 #ifndef VFIO_NVLINK2_DECODE_H
 #define VFIO_NVLINK2_DECODE_H
 
-/*
+/**
+ * DOC: Decoder
+ *
  * Decoder for the buffer VFIO_DEVICE_GET_REGION_INFO fills, header only.
  *
  * The buffer is not trusted. Nothing outside of it is ever read, whatever it says; a
  * chain that goes back, leaves the buffer or is not aligned ends with a status that
  * says so; it need not be aligned itself. Records this version does not know are
  * counted and passed over, and of a newer version of a known record the known part is
- * decoded.
+ * decoded::
  *
  *	struct vfio_nvlink2_region region;
  *	enum vfio_nvlink2_status status = vfio_nvlink2_decode(buf, len, &region);
@@ -31,50 +33,86 @@
 #include <string.h>
 #include <linux/vfio_nvlink2.h>
 
-/* What can be said of a buffer. */
+/**
+ * enum vfio_nvlink2_status - what can be said of a buffer
+ * @VFIO_NVLINK2_OK: it is valid
+ * @VFIO_NVLINK2_END: no further record
+ * @VFIO_NVLINK2_E_SHORT: no room for struct vfio_region_info
+ * @VFIO_NVLINK2_E_TRUNCATED: argsz > len: ask again with argsz bytes
+ * @VFIO_NVLINK2_E_OFFSET: a record is said to be outside of the buffer
+ * @VFIO_NVLINK2_E_ALIGN: a record is not aligned to 8
+ * @VFIO_NVLINK2_E_CYCLE: the chain does not go forward
+ * @VFIO_NVLINK2_E_RECORD: a record has less room than it needs
+ */
 enum vfio_nvlink2_status {
 	VFIO_NVLINK2_OK = 0,
-	VFIO_NVLINK2_END,		/* no further record */
-	VFIO_NVLINK2_E_SHORT,		/* no room for struct vfio_region_info */
-	VFIO_NVLINK2_E_TRUNCATED,	/* argsz > len: ask again with argsz bytes */
-	VFIO_NVLINK2_E_OFFSET,		/* a record is said to be outside of the buffer */
-	VFIO_NVLINK2_E_ALIGN,		/* a record is not aligned to 8 */
-	VFIO_NVLINK2_E_CYCLE,		/* the chain does not go forward */
-	VFIO_NVLINK2_E_RECORD		/* a record has less room than it needs */
+	VFIO_NVLINK2_END,
+	VFIO_NVLINK2_E_SHORT,
+	VFIO_NVLINK2_E_TRUNCATED,
+	VFIO_NVLINK2_E_OFFSET,
+	VFIO_NVLINK2_E_ALIGN,
+	VFIO_NVLINK2_E_CYCLE,
+	VFIO_NVLINK2_E_RECORD
 };
 
-/* One capability record. */
+/**
+ * struct vfio_nvlink2_cap - one capability record
+ * @id: which capability
+ * @version: of the record
+ * @offset: of the record in the buffer
+ * @room: bytes up to the next record or the end, at least 8
+ * @data: the record, header included; may be unaligned
+ */
 struct vfio_nvlink2_cap {
 	__u16 id;
 	__u16 version;
-	size_t offset;		/* of the record in the buffer */
-	size_t room;		/* bytes up to the next record or the end, at least 8 */
-	const void *data;	/* the record, header included; may be unaligned */
+	size_t offset;
+	size_t room;
+	const void *data;
 };
 
-/* Which of the NVLink2 regions this is. */
+/**
+ * enum vfio_nvlink2_kind - which of the NVLink2 regions this is
+ * @VFIO_NVLINK2_KIND_NONE: none of them
+ * @VFIO_NVLINK2_KIND_GPU_RAM: region gpu_ram
+ * @VFIO_NVLINK2_KIND_ATSD: region atsd
+ */
 enum vfio_nvlink2_kind {
 	VFIO_NVLINK2_KIND_NONE,
 	VFIO_NVLINK2_KIND_GPU_RAM,
 	VFIO_NVLINK2_KIND_ATSD
 };
 
-/* A whole region. A has_ member says whether the ones named after it are valid. */
+/**
+ * struct vfio_nvlink2_region - a whole region
+ * @index: of the region
+ * @flags: VFIO_REGION_INFO_FLAG_*
+ * @size: bytes
+ * @offset: in the device file
+ * @kind: which of the NVLink2 regions this is
+ * @type: PCI vendor id | VFIO_REGION_TYPE_PCI_VENDOR_TYPE
+ * @subtype: the vendor's number for the region
+ * @has_type: are @type and @subtype valid?
+ * @has_ssatgt: is @tgt valid?
+ * @has_lnkspd: is @link_speed valid?
+ * @tgt: Compressed address of the GPU's RAM.
+ * @link_speed: One of VFIO_NVLINK2_SPEED_*, or a code of newer firmware.
+ * @unknown_caps: records that were passed over
+ */
 struct vfio_nvlink2_region {
 	__u32 index;
-	__u32 flags;		/* VFIO_REGION_INFO_FLAG_* */
-	__u64 size;		/* bytes */
-	__u64 offset;		/* in the device file */
+	__u32 flags;
+	__u64 size;
+	__u64 offset;
 	enum vfio_nvlink2_kind kind;
 	__u32 type;
 	__u32 subtype;
 	int has_type;
 	int has_ssatgt;
 	int has_lnkspd;
-	__u64 tgt;				/* Compressed address of the GPU's RAM. */
-	/* One of VFIO_NVLINK2_SPEED_*, or a code of newer firmware. */
+	__u64 tgt;
 	__u32 link_speed;
-	unsigned int unknown_caps;	/* records that were passed over */
+	unsigned int unknown_caps;
 };
 
 static __inline__ __u16 vfio_nvlink2_get16(const void *buf, size_t offset)
@@ -131,7 +169,14 @@ static __inline__ __u64 vfio_nvlink2_get64(const void *buf, size_t offset)
 #endif
 }
 
-/* How much of the buffer is valid; 0 with a status when it cannot be decoded. */
+/**
+ * vfio_nvlink2_extent() - how much of the buffer is valid
+ * @buf: the buffer
+ * @len: its length in bytes
+ * @end: set to the number of valid bytes, 0 when it cannot be decoded
+ *
+ * Return: VFIO_NVLINK2_OK, or why it cannot be decoded.
+ */
 static __inline__ enum vfio_nvlink2_status
 vfio_nvlink2_extent(const void *buf, size_t len, size_t *end)
 {
@@ -169,7 +214,14 @@ vfio_nvlink2_cap_at(const void *buf, size_t end, size_t offset, struct vfio_nvli
 	return VFIO_NVLINK2_OK;
 }
 
-/* The first record of the chain; VFIO_NVLINK2_END when there is none. */
+/**
+ * vfio_nvlink2_cap_first() - the first record of the chain
+ * @buf: the buffer
+ * @len: its length in bytes
+ * @cap: filled in
+ *
+ * Return: VFIO_NVLINK2_OK; VFIO_NVLINK2_END when there is none; what is wrong.
+ */
 static __inline__ enum vfio_nvlink2_status
 vfio_nvlink2_cap_first(const void *buf, size_t len, struct vfio_nvlink2_cap *cap)
 {
@@ -190,7 +242,15 @@ vfio_nvlink2_cap_first(const void *buf, size_t len, struct vfio_nvlink2_cap *cap
 	return vfio_nvlink2_cap_at(buf, end, offset, cap);
 }
 
-/* The record after *cap, into *cap; VFIO_NVLINK2_END leaves the last one there. */
+/**
+ * vfio_nvlink2_cap_next() - the next record of the chain
+ * @buf: the buffer
+ * @len: its length in bytes
+ * @cap: a record of it; becomes the one after it
+ *
+ * Return: VFIO_NVLINK2_OK; VFIO_NVLINK2_END, which leaves the last one in @cap; what is
+ * wrong.
+ */
 static __inline__ enum vfio_nvlink2_status
 vfio_nvlink2_cap_next(const void *buf, size_t len, struct vfio_nvlink2_cap *cap)
 {
@@ -210,7 +270,13 @@ vfio_nvlink2_cap_next(const void *buf, size_t len, struct vfio_nvlink2_cap *cap)
 	return vfio_nvlink2_cap_at(buf, end, next, cap);
 }
 
-/* One record into *out. Of two records with the same id the first one counts. */
+/**
+ * vfio_nvlink2_decode_cap() - decode one record
+ * @cap: the record
+ * @out: what is in it goes here; of two records with the same id the first one counts
+ *
+ * Return: VFIO_NVLINK2_OK, or VFIO_NVLINK2_E_RECORD.
+ */
 static __inline__ enum vfio_nvlink2_status
 vfio_nvlink2_decode_cap(const struct vfio_nvlink2_cap *cap, struct vfio_nvlink2_region *out)
 {
@@ -248,7 +314,13 @@ vfio_nvlink2_decode_cap(const struct vfio_nvlink2_cap *cap, struct vfio_nvlink2_
 	return VFIO_NVLINK2_OK;
 }
 
-/* Which region a type and subtype name. */
+/**
+ * vfio_nvlink2_kind_of() - which region a type and subtype name
+ * @type: PCI vendor id | VFIO_REGION_TYPE_PCI_VENDOR_TYPE
+ * @subtype: the vendor's number for the region
+ *
+ * Return: the region, VFIO_NVLINK2_KIND_NONE when it is none of NVLink2's.
+ */
 static __inline__ enum vfio_nvlink2_kind vfio_nvlink2_kind_of(__u32 type, __u32 subtype)
 {
 	if (type == VFIO_NVLINK2_REGION_TYPE_NVIDIA &&
@@ -260,9 +332,15 @@ static __inline__ enum vfio_nvlink2_kind vfio_nvlink2_kind_of(__u32 type, __u32 
 	return VFIO_NVLINK2_KIND_NONE;
 }
 
-/*
- * A whole buffer into *out. On an error *out holds what came before it. A region that
- * is none of NVLink2's is no error: its kind is VFIO_NVLINK2_KIND_NONE.
+/**
+ * vfio_nvlink2_decode() - decode a whole buffer
+ * @buf: what VFIO_DEVICE_GET_REGION_INFO has filled
+ * @len: its length in bytes
+ * @out: filled in; on an error it holds what came before it
+ *
+ * A region that is none of NVLink2's is no error: its kind is VFIO_NVLINK2_KIND_NONE.
+ *
+ * Return: VFIO_NVLINK2_OK, or what is wrong.
  */
 static __inline__ enum vfio_nvlink2_status
 vfio_nvlink2_decode(const void *buf, size_t len, struct vfio_nvlink2_region *out)
@@ -291,7 +369,12 @@ vfio_nvlink2_decode(const void *buf, size_t len, struct vfio_nvlink2_region *out
 	return status == VFIO_NVLINK2_END ? VFIO_NVLINK2_OK : status;
 }
 
-/* A status in words. */
+/**
+ * vfio_nvlink2_status_name() - a status in words
+ * @s: the status
+ *
+ * Return: a sentence without its full stop, never NULL.
+ */
 static __inline__ const char *vfio_nvlink2_status_name(enum vfio_nvlink2_status s)
 {
 	switch (s) {
@@ -315,7 +398,12 @@ static __inline__ const char *vfio_nvlink2_status_name(enum vfio_nvlink2_status 
 	return "unknown status";
 }
 
-/* A kind in words. */
+/**
+ * vfio_nvlink2_kind_name() - a kind in words
+ * @k: the kind
+ *
+ * Return: the region's name, never NULL.
+ */
 static __inline__ const char *vfio_nvlink2_kind_name(enum vfio_nvlink2_kind k)
 {
 	switch (k) {
@@ -329,7 +417,12 @@ static __inline__ const char *vfio_nvlink2_kind_name(enum vfio_nvlink2_kind k)
 	return "unknown kind";
 }
 
-/* Gbit/s of a speed code, as text; NULL when the code stands for no speed. */
+/**
+ * vfio_nvlink2_speed_gbit() - Gbit/s of a speed code, as text
+ * @link_speed: the code
+ *
+ * Return: a decimal number, NULL when the code stands for no speed.
+ */
 static __inline__ const char *vfio_nvlink2_speed_gbit(__u32 link_speed)
 {
 	switch (link_speed) {
@@ -343,7 +436,12 @@ static __inline__ const char *vfio_nvlink2_speed_gbit(__u32 link_speed)
 	return NULL;
 }
 
-/* Kbit/s of a speed code; 0 when the code stands for no speed. */
+/**
+ * vfio_nvlink2_speed_kbit() - Kbit/s of a speed code
+ * @link_speed: the code
+ *
+ * Return: the speed, 0 when the code stands for none.
+ */
 static __inline__ __u32 vfio_nvlink2_speed_kbit(__u32 link_speed)
 {
 	switch (link_speed) {
