@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+The files below docs/ABI, in the form of the kernel's Documentation/ABI, and what the modules
+really have: parameters, files in sysfs and debugfs, tracepoints and their fields.
+"""
+
+import re
+from typing import NamedTuple
+
+TAGS = ("What", "Date", "KernelVersion", "Contact", "Description", "Users")
+_REQUIRED = {"What", "Date", "KernelVersion", "Contact", "Description"}
+_MONTHS = ("January February March April May June July August September October November "
+           "December").split()
+FOLDERS = ("stable", "testing", "obsolete", "removed")
+EVENTS = "/sys/kernel/tracing/events/"
+DEBUGFS = "/sys/kernel/debug/"
+# What a mode of a file lets do, as entries have it in front.
+_ACCESS = {0o6: "RW", 0o4: "RO", 0o2: "WO"}
+
+
+class AbiError(Exception):
+    """A file is not in the form, or a source is not understood; the text says where."""
+
+
+class Entry(NamedTuple):
+    """One entry: its file, and the text of each tag without its indentation."""
+    file: str
+    tags: dict
+
+    @property
+    def what(self):
+        """The path it is about."""
+        return self.tags["What"]
+
+
+def read(folder):
+    """[(file, [entry…])] of a docs/ABI; AbiError when one is not in the form."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in files:
+        if path.parent.parent != folder or path.parent.name not in FOLDERS:
+            raise AbiError(f"{path}: not in one of {', '.join(FOLDERS)}")
+    return [(path, _entries(path)) for path in files]
+
+
+def _entries(path):
+    entries, tags, tag = [], {}, None
+    first, *lines = path.read_text("utf-8").splitlines()
+    if first != ".. SPDX-License-Identifier: GPL-2.0-only":
+        raise AbiError(f"{path}:1: no licence in the first line")
+    for number, line in enumerate(lines, 2):
+        found = re.match(r"([A-Z]\w+):(?:\t+(.*))?$", line)
+        if found:
+            tag = found[1]
+            if tag not in TAGS:
+                raise AbiError(f"{path}:{number}: {tag} is no tag: {', '.join(TAGS)}")
+            if tag == "What":
+                tags = {}
+                entries.append(Entry(path.name, tags))
+            if not entries or tag in tags:
+                raise AbiError(f"{path}:{number}: {tag} comes before What, or a second time")
+            tags[tag] = [found[2] or ""]
+        elif line.startswith("\t\t") and tag:
+            tags[tag].append(line[2:])
+        elif not line and tag:
+            tags[tag].append("")
+        elif line:
+            raise AbiError(f"{path}:{number}: neither a tag nor indented by two tabs")
+    for entry in entries:
+        for key, value in entry.tags.items():
+            entry.tags[key] = "\n".join(value).strip()
+        _check(path, entry)
+    return entries
+
+
+def _check(path, entry):
+    missing = [tag for tag in TAGS if tag in _REQUIRED and not entry.tags.get(tag)]
+    if missing:
+        raise AbiError(f"{path}: {entry.what} has no {', '.join(missing)}")
+    if not re.fullmatch(rf"(?:{'|'.join(_MONTHS)}) \d{{4}}", entry.tags["Date"]):
+        raise AbiError(f"{path}: {entry.what}: Date is a month and a year")
+    if not re.match(r"\d+\.\d+", entry.tags["KernelVersion"]):
+        raise AbiError(f"{path}: {entry.what}: KernelVersion begins with none")
+
+
+def as_rst(entry):
+    """An entry as a definition in reStructuredText."""
+    lines = [f"``{entry.what}``"]
+    for tag in TAGS[1:]:
+        if tag in entry.tags:
+            first, *more = entry.tags[tag].splitlines()
+            lines += ["", f"   :{tag}:", *(f"      {line}".rstrip() for line in [first, *more])]
+    return "\n".join(lines) + "\n"
+
+
+class Face(NamedTuple):
+    """What modules have: {path: access} of files, {path: (print, [field…])} of tracepoints."""
+    files: dict
+    events: dict
+
+
+def documented(folder):
+    """The Face that a docs/ABI describes."""
+    face = Face({}, {})
+    for path, entries in read(folder):
+        for entry in entries:
+            if entry.what in face.files or entry.what in face.events:
+                raise AbiError(f"{path}: {entry.what} has two entries")
+            text = entry.tags["Description"]
+            if entry.what.startswith(EVENTS):
+                fields = re.findall(r"^``([^`]+)``$", text, re.M)
+                shown = re.findall(r"^Printed as ``(.+)``\.$", text, re.M)
+                face.events[entry.what] = (shown[0] if shown else None, fields)
+            else:
+                access = re.match(r"\((RW|RO|WO)\) ", text)
+                face.files[entry.what] = access[1] if access else None
+    return face
+
+
+def real(tree):
+    """The Face of the modules in a source tree; the modules' own list has parameters and events."""
+    face = Face({}, {})
+    module = event = None
+    for line in (tree / "abi-tests/module-face.txt").read_text("utf-8").splitlines():
+        word, _, rest = line.strip().partition(" ")
+        if word == "module":
+            module = rest
+        elif word == "parameter":
+            name, mode = re.fullmatch(r"(\w+): .*, mode (\d+)", rest).groups()
+            face.files[_parameter(module, name)] = _access(mode)
+        elif word == "event":
+            event = EVENTS + rest.replace(":", "/")
+            face.events[event] = (None, [])
+        elif word == "field":
+            face.events[event][1].append(rest.partition(";")[0])
+        elif word == "print":
+            shown = re.match(r'"([^"]*)"', rest)[1]
+            face.events[event] = (shown, face.events[event][1])
+    face.files.update(_debugfs(tree))
+    face.files.update(_attributes(tree))
+    return face
+
+
+def _parameter(module, name):
+    return f"/sys/module/{module.replace('-', '_')}/parameters/{name}"
+
+
+def _access(mode):
+    return _ACCESS[int(mode, 8) >> 6 & 0o6]
+
+
+def _sources(tree):
+    for path in sorted((tree / "kernel").rglob("*.[ch]")):
+        if not path.name.endswith(".mod.c"):
+            yield path, path.read_text("utf-8")
+
+
+def parameters(tree):
+    """{path: access} of the parameters, from the sources."""
+    modules = {}
+    for kbuild in (tree / "kernel/Kbuild", tree / "kernel/sim/Kbuild"):
+        text = kbuild.read_text("utf-8").replace("\\\n", " ")
+        for name, objects in re.findall(r"^([\w-]+)-(?:y|\$\(\w+\)) [:+]= (.*)$", text, re.M):
+            for part in objects.split():
+                modules[kbuild.parent / part.replace(".o", ".c")] = name
+    found = {}
+    for path, text in _sources(tree):
+        calls = re.findall(r"^module_param\w*\(", text, re.M)
+        known = re.findall(r"^module_param(?:_array)?\((\w+), [^;]*?(0\d+)\);", text, re.M)
+        if len(calls) != len(known):
+            raise AbiError(f"{path}: a kind of module_param that is not understood")
+        for name, mode in known:
+            found[_parameter(modules[path], name)] = _access(mode)
+    return found
+
+
+def _debugfs(tree):
+    """Files in debugfs. A folder is known by the last word of where it is kept."""
+    folders, files = {}, {}
+    for path, text in _sources(tree):
+        folders |= dict(re.findall(r'(\w+) = debugfs_create_dir\("([^"]+)", NULL\)', text))
+    for path, text in _sources(tree):
+        calls = re.findall(r"debugfs_create_(?!dir)\w+\(", text)
+        known = re.findall(r"debugfs_create_file(?:_unsafe)?\(\"([^\"]+)\", (0\d+),\s*"
+                           r"(?:\w+(?:->|\.))?(\w+),", text)
+        if len(calls) != len(known):
+            raise AbiError(f"{path}: a kind of debugfs_create that is not understood")
+        for name, mode, keeper in known:
+            # `debugfs` is a member of the struct they all have.
+            files[f"{DEBUGFS}{folders[keeper]}/{name}"] = _access(mode)
+    return files
+
+
+def _attributes(tree):
+    """Attributes in sysfs. There is none; the first one has to be understood here."""
+    for path, text in _sources(tree):
+        found = re.search(r"\b\w*_ATTR(?:_\w+)?\(|\bsysfs_create_\w+|\bdevice_create_file\(", text)
+        if found:
+            raise AbiError(f"{path}: {found[0]}: an attribute in sysfs that no code here reads")
+    return {}
+
+
+def differences(tree):
+    """Sentences about what has no entry, or an entry and does not exist, or is another thing."""
+    told, true = documented(tree / "docs/ABI"), real(tree)
+    found = []
+    for ours, theirs in ((told.files, true.files), (told.events, true.events)):
+        found += [f"{what}: no entry in docs/ABI" for what in sorted(theirs.keys() - ours.keys())]
+        found += [f"{what}: an entry, and no such thing" for what in
+                  sorted(ours.keys() - theirs.keys())]
+        found += [f"{what}: described as {ours[what]}, is {theirs[what]}"
+                  for what in sorted(ours.keys() & theirs.keys()) if ours[what] != theirs[what]]
+    listed = {what: access for what, access in true.files.items() if "/parameters/" in what}
+    if listed != parameters(tree):
+        found.append("abi-tests/module-face.txt has other parameters than the sources: run "
+                     "`make abi-face`")
+    return found
