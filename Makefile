@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help generate check-generated demo test test-guest test-clients test-debug test-mutants \
-	fuzz attack lint abi-check abi-release abi-face abi-matrix bench modules in-tree fetch shell clean distclean
+	fuzz attack lint abi-check abi-release abi-face abi-matrix bench docs modules in-tree fetch shell clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -82,6 +82,10 @@ lint: ## static checks: gcc and clang at W=1, sparse, checkpatch, coccinelle, py
 bench: ## measure in the emulated machine, and how long the generator takes
 	@$(setup) test
 	@$(lab) bench
+
+docs: ## build the manual with Sphinx into build/docs/html; a warning is a failure
+	@$(setup) docs
+	@$(PYTHON) -m tests.docs
 
 modules: ## build the kernel modules against the headers in KDIR
 	@$(setup) native-build

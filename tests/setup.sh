@@ -17,6 +17,7 @@ usage() {
 	  test          make test
 	  lint          make lint
 	  abi           make abi-check, abi-tests/gate
+  docs          make docs
 	  all           everything
 
 	--list prints the packages, one a line, and installs nothing.
@@ -42,7 +43,10 @@ abi="clang abigail-tools dwarves python3-pyelftools python3 git $codegen"
 for arch in amd64 arm64 armhf i386 ppc64 ppc64el riscv64 s390x; do
 	abi="$abi linux-libc-dev-$arch-cross"
 done
-test="$lint $abi $compilers dpkg-dev libcmocka-dev libclang-rt-dev $manual"
+# The manual: kernel-doc, a script of the kernel's, is fetched by the lab and is perl.
+docs='python3 python3-sphinx python3-myst-parser graphviz perl'
+docs="$docs debian-archive-keyring ca-certificates xz-utils dpkg apt tar"
+test="$lint $abi $compilers dpkg-dev libcmocka-dev libclang-rt-dev $manual $docs"
 
 wanted=
 list_only=
@@ -54,6 +58,7 @@ for part; do
 	test) wanted="$wanted $test" ;;
 	lint) wanted="$wanted $lint" ;;
 	abi) wanted="$wanted $abi" ;;
+	docs) wanted="$wanted $docs" ;;
 	all) wanted="$wanted $test $lint" ;;
 	--list) list_only=1 ;;
 	-h | --help) usage; exit 0 ;;

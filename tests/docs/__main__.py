@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""python3 -m tests.docs: build the manual into build/docs."""
+
+import sys
+
+from tests.lab.errors import LabError
+
+from . import manual
+
+
+def main():
+    """The command; returns its exit status."""
+    try:
+        status, text = manual.build(manual.ROOT, manual.OUTPUT)
+    except LabError as error:
+        print(f"docs: {error}", file=sys.stderr)
+        return 2
+    if status:
+        print(text, file=sys.stderr, end="")
+        print("docs: the manual has warnings; each is above", file=sys.stderr)
+        return 1
+    print(f"docs: {manual.OUTPUT.relative_to(manual.ROOT)}/html/index.html")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
