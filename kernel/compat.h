@@ -13,7 +13,7 @@
 #error "nvlink2-vfio-pci needs Linux 6.12 or later (see docs/kernels.md)"
 #elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0) && \
 	LINUX_VERSION_CODE < KERNEL_VERSION(7, 2, 0)
-#error "nvlink2-vfio-pci was never tried on Linux 6.13 to 7.1: use 6.12 or 7.2 (see docs/kernels.md)"
+#error "nvlink2-vfio-pci was never tried on Linux 6.13 to 7.1: use 6.12 or 7.2 (docs/kernels.md)"
 #elif LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
 #error "nvlink2-vfio-pci does not know Linux 7.3 and later yet (see docs/kernels.md)"
 #endif
@@ -25,6 +25,9 @@
  *
  * NVLINK2_MATCH_OPS: whether a token that user space names opens the device.
  * The iommufd way to open takes it as a number, and calls without looking.
+ *
+ * NVLINK2_KZALLOC_OBJ(): zeroed memory for an object, which has a name of its
+ * own where checkpatch asks for it.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
 #define NVLINK2_REGION_INFO_OPS \
@@ -32,9 +35,11 @@
 #define NVLINK2_MATCH_OPS \
 	.match = vfio_pci_core_match, \
 	.match_token_uuid = vfio_pci_core_match_token_uuid,
+#define NVLINK2_KZALLOC_OBJ(obj, gfp) kzalloc_obj(obj, gfp)
 #else
 #define NVLINK2_REGION_INFO_OPS
 #define NVLINK2_MATCH_OPS	.match = vfio_pci_core_match,
+#define NVLINK2_KZALLOC_OBJ(obj, gfp) kzalloc(sizeof(obj), gfp)
 #endif
 
 #endif /* NVLINK2_COMPAT_H */

@@ -124,7 +124,7 @@ static int nvlink2_gpu_ram_mmap(struct vfio_pci_core_device *core,
 	if (strict_align && !nvlink2_aligned(core->pdev, hpa, vma))
 		return -EINVAL;
 
-	map = kzalloc(sizeof(*map), GFP_KERNEL_ACCOUNT);
+	map = NVLINK2_KZALLOC_OBJ(*map, GFP_KERNEL_ACCOUNT);
 	if (!map)
 		return -ENOMEM;
 

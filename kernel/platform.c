@@ -14,15 +14,11 @@
 
 #include "platform.h"
 
-typedef int (*pnv_map_fn)(struct pci_dev *gpdev, unsigned int lparid,
-			  unsigned long msr);
-typedef int (*pnv_unmap_fn)(struct pci_dev *gpdev);
-
 static DEFINE_MUTEX(nvlink2_platform_lock);
 static const struct nvlink2_platform_ops *nvlink2_platform;
 
-static pnv_map_fn nvlink2_pnv_map;
-static pnv_unmap_fn nvlink2_pnv_unmap;
+static typeof(pnv_npu2_map_lpar_dev) *nvlink2_pnv_map;
+static typeof(pnv_npu2_unmap_lpar_dev) *nvlink2_pnv_unmap;
 
 /**
  * nvlink2_platform_errno() - an errno of what the kernel's functions returned
@@ -139,13 +135,12 @@ void nvlink2_platform_put(const struct nvlink2_platform_ops *ops)
  */
 void nvlink2_platform_init(void)
 {
-	nvlink2_pnv_map = (pnv_map_fn)__symbol_get("pnv_npu2_map_lpar_dev");
+	nvlink2_pnv_map = symbol_get(pnv_npu2_map_lpar_dev);
 	if (!nvlink2_pnv_map)
 		return;
-	nvlink2_pnv_unmap =
-		(pnv_unmap_fn)__symbol_get("pnv_npu2_unmap_lpar_dev");
+	nvlink2_pnv_unmap = symbol_get(pnv_npu2_unmap_lpar_dev);
 	if (!nvlink2_pnv_unmap) {
-		__symbol_put("pnv_npu2_map_lpar_dev");
+		symbol_put(pnv_npu2_map_lpar_dev);
 		nvlink2_pnv_map = NULL;
 		return;
 	}
@@ -162,6 +157,6 @@ void nvlink2_platform_exit(void)
 	if (!nvlink2_pnv_map)
 		return;
 	nvlink2_platform_unregister(&nvlink2_powernv_ops);
-	__symbol_put("pnv_npu2_unmap_lpar_dev");
-	__symbol_put("pnv_npu2_map_lpar_dev");
+	symbol_put(pnv_npu2_unmap_lpar_dev);
+	symbol_put(pnv_npu2_map_lpar_dev);
 }

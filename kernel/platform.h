@@ -37,4 +37,12 @@ int nvlink2_platform_errno(int ret);
 void nvlink2_platform_init(void);
 void nvlink2_platform_exit(void);
 
+/*
+ * What kernels up to 5.12 export, as they declared it: asked for at run time,
+ * never linked with.
+ */
+int pnv_npu2_map_lpar_dev(struct pci_dev *gpdev, unsigned int lparid,
+			  unsigned long msr);
+int pnv_npu2_unmap_lpar_dev(struct pci_dev *gpdev);
+
 #endif /* NVLINK2_PLATFORM_H */

@@ -19,6 +19,7 @@
 #include <linux/slab.h>
 #include <asm/mmu_context.h>
 
+#include "compat.h"
 #include "nvlink2.h"
 #include "range.h"
 
@@ -66,7 +67,7 @@ nvlink2_registration_make(struct mm_struct *mm, unsigned long ua,
 	struct nvlink2_registration *reg;
 	int err;
 
-	reg = kzalloc(sizeof(*reg), GFP_KERNEL_ACCOUNT);
+	reg = NVLINK2_KZALLOC_OBJ(*reg, GFP_KERNEL_ACCOUNT);
 	if (!reg)
 		return ERR_PTR(-ENOMEM);
 

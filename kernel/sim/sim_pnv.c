@@ -13,9 +13,7 @@
 #include <linux/pci.h>
 #include <linux/seq_buf.h>
 
-int pnv_npu2_map_lpar_dev(struct pci_dev *gpdev, unsigned int lparid,
-			  unsigned long msr);
-int pnv_npu2_unmap_lpar_dev(struct pci_dev *gpdev);
+#include "platform.h"
 
 static int map_returns;
 module_param(map_returns, int, 0644);
