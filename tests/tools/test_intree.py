@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The driver goes into a kernel's tree and out of it again, and leaves nothing."""
 
+import re
+
 import pytest
 
+from tests.lab.paths import ROOT
+from tools.intree import cli
 from tools.intree import tree as in_tree
 
 FILES = {
@@ -14,6 +18,8 @@ FILES = {
     "MAINTAINERS": "VFIO NVIDIA GRACE GPU DRIVER\nS:\tSupported\n\n"
                    "VFIO PCI DEVICE SPECIFIC DRIVERS\nS:\tMaintained\n",
     "include/uapi/linux/vfio.h": "/* theirs */\n",
+    "Documentation/ABI/stable/theirs": "What: theirs\n",
+    "Documentation/ABI/testing/theirs": "What: theirs\n",
 }
 
 
@@ -34,7 +40,7 @@ def state(tree):
 
 def command(capsys, *arguments):
     """(exit status, what it says)"""
-    status = in_tree.main([str(argument) for argument in arguments])
+    status = cli.main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     return status, captured.out + captured.err
 
@@ -85,8 +91,11 @@ def test_in_tree_names_each_file_it_brings(tree, capsys):
     command(capsys, "add", tree)
     new = set(state(tree)) - set(FILES)
     files = {name for name in new if (tree / name).is_file()}
-    covered = (in_tree.DRIVER + "/", in_tree.HEADER, in_tree.PAGE)
+    covered = tuple(re.findall(r"^F:\t(\S+)$", (tree / "MAINTAINERS").read_text(), re.M))
     assert files and all(name.startswith(covered) for name in files)
+    assert all((tree / name).exists() for name in covered)
+    assert sum(name.startswith(in_tree.ABI) for name in files) == len(
+        list((ROOT / "docs/ABI").glob("*/*")))
     for folder in (in_tree.DRIVER, f"{in_tree.DRIVER}/sim"):
         words = (tree / folder / "Makefile").read_text().replace("\\\n", " ").split()
         sources = {f"{folder}/{word[:-2]}.c" for word in words if word.endswith(".o")}

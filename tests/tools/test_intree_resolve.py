@@ -84,3 +84,17 @@ def test_the_drivers_own_header_leaves_nothing():
     for version in ((6, 12, 0), (7, 2, 0)):
         for name, text in in_tree.files_for(version).items():
             assert "LINUX_VERSION_CODE" not in text and "compat.h" not in text, name
+
+
+@pytest.mark.parametrize("version, call", [
+    ((6, 12, 5), "zalloc(sizeof(*it), flags)"), ((7, 2, 0), "zalloc_obj(*it, flags)")])
+def test_resolve_puts_a_call_in_the_place_of_another(version, call):
+    """And only there: a longer name is another macro."""
+    header = HEADER.replace("#define NVLINK2_OPS \\\n", "#define NVLINK2_NEW(obj, gfp) "
+                            "zalloc_obj(obj, gfp)\n#define NVLINK2_OPS \\\n", 1)
+    header = header.replace("#else\n", "#else\n#define NVLINK2_NEW(obj, gfp) "
+                            "zalloc(sizeof(obj), gfp)\n", 1)
+    main = MAIN + "it = NVLINK2_NEW(*it, flags);\nold = NVLINK2_NEWER(*it, flags);\n"
+    files = resolve.resolve({"compat.h": header, "main.c": main}, version)
+    assert files["main.c"].endswith(f"it = {call};\nold = NVLINK2_NEWER(*it, flags);\n")
+    assert set(files) == {"main.c"}

@@ -3,8 +3,8 @@
 Takes the versions of other kernels out of the sources, for a tree whose version is known.
 
 Out of tree, compat.h chooses by LINUX_VERSION_CODE. In a tree there is nothing to choose: its
-conditions are decided, what they define for struct members is put where it is used, and when
-nothing is left of compat.h it goes.
+conditions are decided, what they define for struct members or calls is put where it is used, and
+when nothing is left of compat.h it goes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 HEADER = "compat.h"
 _VERSION = re.compile(r"LINUX_VERSION_CODE\s*(>=|<)\s*KERNEL_VERSION\((\d+),\s*(\d+),\s*(\d+)\)")
 _DEFINE = re.compile(r"^#define (NVLINK2_\w+)[ \t]*((?:.*\\\n)*.*)\n", re.M)
+_CALL = re.compile(r"^#define (NVLINK2_\w+)\(([\w, ]+)\)[ \t]+(.*[^\\\n])\n", re.M)
 _GUARD = re.compile(r"#(?:ifndef|define|endif)\b.*NVLINK2_COMPAT_H")
 _COMMENT = re.compile(r"/\*.*?\*/\n*", re.S)
 
@@ -73,6 +74,18 @@ def _members(body: str) -> str:
     return "".join(f"\t{word}\n" for word in words if word)
 
 
+def _called(text: str, macro: re.Match) -> str:
+    """A file with what a macro with arguments stands for in the place of its calls."""
+    names = [name.strip() for name in macro[2].split(",")]
+
+    def expanded(call: re.Match) -> str:
+        given = dict(zip(names, (part.strip() for part in call[1].split(",")), strict=True))
+        return re.sub("|".join(rf"\b{name}\b" for name in names),
+                      lambda word: given[word[0]], macro[3])
+
+    return re.sub(rf"\b{macro[1]}\(([^()]*)\)", expanded, text)
+
+
 def resolve(files: dict[str, str], version: tuple[int, int, int]) -> dict[str, str]:
     """The sources (name: text) as a tree of that version has them."""
     files = dict(files)
@@ -84,6 +97,9 @@ def resolve(files: dict[str, str], version: tuple[int, int, int]) -> dict[str, s
             header = header.replace(match[0], "")
             for name in users:
                 files[name] = use.sub(lambda _, body=match[2]: _members(body), files[name])
+    for macro in list(_CALL.finditer(header)):
+        header = header.replace(macro[0], "")
+        files = {name: _called(text, macro) for name, text in files.items()}
     unguarded = "".join(line for line in header.splitlines(keepends=True)
                         if not _GUARD.match(line))
     if _COMMENT.sub("", unguarded).strip():

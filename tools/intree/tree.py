@@ -4,13 +4,12 @@ Puts the driver into a kernel's source tree, where such a driver lives, and take
 
     python3 -m tools.intree add DIR
     python3 -m tools.intree remove DIR
+    python3 -m tools.intree series DIR OUT
 """
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 DRIVER = "drivers/vfio/pci/nvlink2"
 HEADER = "include/uapi/linux/vfio_nvlink2.h"
 PAGE = "Documentation/driver-api/vfio-nvlink2.rst"
+ABI = "Documentation/ABI"
+# By the names they have in docs/ABI.
+_ABI_FILES = sorted(path.relative_to(ROOT / "docs/ABI").as_posix()
+                    for path in (ROOT / "docs/ABI").glob("*/*"))
 SUPPORTED = ((6, 12), (7, 2))
 
 
@@ -46,7 +49,8 @@ INSERTIONS = (
     # In the order of the alphabet, as all of them.
     Insertion("MAINTAINERS", r"^VFIO PCI DEVICE SPECIFIC DRIVERS$",
               "VFIO NVLINK2 PCI DRIVER\nL:\tkvm@vger.kernel.org\nL:\tlinuxppc-dev@lists.ozlabs.org\n"
-              f"S:\tMaintained\nF:\t{PAGE}\nF:\t{DRIVER}/\nF:\t{HEADER}\n\n"),
+              "S:\tMaintained\n" + "".join(f"F:\t{ABI}/{name}\n" for name in _ABI_FILES)
+              + f"F:\t{PAGE}\nF:\t{DRIVER}/\nF:\t{HEADER}\n\n"),
 )
 
 
@@ -89,6 +93,8 @@ def files_for(version: tuple[int, int, int]) -> dict[str, str]:
         files[f"{DRIVER}/sim/{path.name}"] = path.read_text("utf-8")
     files[f"{DRIVER}/sim/Makefile"] = _makefile((ROOT / "kernel/sim/Kbuild").read_text("utf-8"))
     files[HEADER] = (ROOT / HEADER.removeprefix("include/")).read_text("utf-8")
+    for name in _ABI_FILES:
+        files[f"{ABI}/{name}"] = (ROOT / "docs/ABI" / name).read_text("utf-8")
     files[PAGE] = (ROOT / "generated/docs/vfio-nvlink2.rst").read_text("utf-8")
     return files
 
@@ -106,20 +112,25 @@ def _with(text: str, insertion: Insertion) -> str:
     return text[:at] + insertion.text + text[at:]
 
 
+def _own_file(tree: Path, name: str) -> str:
+    if not (tree / name).is_file():
+        raise TreeError(f"{tree} has no {name}: it is no whole kernel source tree")
+    return (tree / name).read_text("utf-8")
+
+
+def edited(tree: Path, present: bool = True) -> dict[str, str]:
+    """The tree's own files with the driver's lines, or without."""
+    files = {}
+    for insertion in INSERTIONS:
+        text = _without(_own_file(tree, insertion.file), insertion)
+        files[insertion.file] = _with(text, insertion) if present else text
+    return files
+
+
 def edits(tree: Path, present: bool) -> dict[str, str]:
     """The tree's own files as they become; those that change."""
-    changed = {}
-    for insertion in INSERTIONS:
-        path = tree / insertion.file
-        if not path.is_file():
-            raise TreeError(f"{tree} has no {insertion.file}: it is no whole kernel source tree")
-        before = path.read_text("utf-8")
-        after = _without(before, insertion)
-        if present:
-            after = _with(after, insertion)
-        if after != before:
-            changed[insertion.file] = after
-    return changed
+    return {name: text for name, text in edited(tree, present).items()
+            if text != _own_file(tree, name)}
 
 
 def _write(tree: Path, files: dict[str, str]) -> int:
@@ -136,7 +147,8 @@ def _write(tree: Path, files: dict[str, str]) -> int:
 def _remove(tree: Path, keep: set[str] = frozenset()) -> int:
     """Removes the driver's files, whatever version of it left them."""
     ours = [path for path in sorted((tree / DRIVER).rglob("*")) if path.is_file()]
-    ours += [tree / name for name in (HEADER, PAGE) if (tree / name).exists()]
+    single = (HEADER, PAGE, *(f"{ABI}/{name}" for name in _ABI_FILES))
+    ours += [tree / name for name in single if (tree / name).exists()]
     gone = [path for path in ours if path.relative_to(tree).as_posix() not in keep]
     for path in gone:
         path.unlink()
@@ -160,22 +172,3 @@ def remove(tree: Path) -> int:
     version_of(tree)
     changed = edits(tree, False)
     return _write(tree, changed) + _remove(tree)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python3 -m tools.intree", description="Puts the driver into the source tree of "
-        "Linux 6.12 or 7.2, or takes it out. Doing it twice changes nothing the second time.",
-        epilog="Then: make ARCH=powerpc menuconfig, Device Drivers, VFIO, `VFIO support for NVIDIA "
-               "V100 GPUs with NVLink2`. Exit status: 0 done; 2 it is no such tree.")
-    parser.add_argument("verb", choices=("add", "remove"))
-    parser.add_argument("tree", type=Path, metavar="DIR", help="the kernel's source tree")
-    options = parser.parse_args(arguments)
-    try:
-        count = (add if options.verb == "add" else remove)(options.tree)
-    except (TreeError, resolve.ResolveError, OSError) as error:
-        print(f"in-tree: {error}", file=sys.stderr)
-        return 2
-    print(f"{options.tree}: {count} files changed" if count else f"{options.tree}: nothing to do")
-    return 0
