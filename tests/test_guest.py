@@ -12,11 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.lab import flavours, judge, progress, suites
+from tests.lab import flavours, judge, kernelbugs, kernelstable, progress, suites
 from tests.lab.errors import Findings, LabError
 
 
 def pytest_generate_tests(metafunc):
+    """An item for each test of each suite on each kernel, and for what a kernel complains of."""
     if "case_name" not in metafunc.fixturenames:
         return
     try:
@@ -26,6 +27,8 @@ def pytest_generate_tests(metafunc):
     items = [(flavour, suite, name) for flavour in flavours.ALL
              for suite in suites.of_flavour(flavour)
              for name in [*names[suite], *suites.log_cases(flavour)]]
+    items += [(flavour, bug.test, kernelbugs.CASE) for bug in kernelbugs.BUGS
+              for flavour in bug.shown_on]
     metafunc.parametrize(("flavour", "suite", "case_name"), items,
                          ids=["-".join(item).replace(" ", "_") for item in items])
 
@@ -60,8 +63,11 @@ class Boots:
             self.show(self.lines.get())
         if key not in self.verdicts:
             outcome = self.runs[key].result()
-            self.verdicts[key] = outcome if isinstance(outcome, Exception) else {
-                case.name: case for case in suites.verdict(outcome, flavour, suite)}
+            self.verdicts[key] = outcome
+            if not isinstance(outcome, Exception):
+                cases = suites.verdict(outcome, flavour, suite)
+                kernelstable.record(flavour, suite, cases)
+                self.verdicts[key] = {case.name: case for case in cases}
         return self.verdicts[key]
 
     def close(self):
@@ -100,6 +106,28 @@ def test_guest(boots, flavour, suite, case_name):
     case = cases[case_name]
     if not case.ok:
         pytest.fail(f"{flavour} {suite}: {case_name}\n{case.detail}", pytrace=False)
+
+
+def test_table_of_kernels_is_what_ran(boots):
+    """docs/kernels.md; of what ran in this session."""
+    ran = [key for key in kernelstable.wanted() if key in boots.runs]
+    assert ran, "no suite ran"
+    for key in ran:
+        if isinstance(boots.verdict(*key), Exception):
+            pytest.fail(f"{' '.join(key)} did not run")
+    results = {}
+    for key in kernelstable.wanted():
+        ok = [case.ok for case in boots.verdicts[key].values()] if key in ran else []
+        results[key] = {"passed": sum(ok), "failed": len(ok) - sum(ok)}
+    made = [line.split("|") for line in kernelstable.render(results).splitlines()]
+    page = [line.split("|") for line in kernelstable.on_page().splitlines()]
+    assert [row[:3] for row in page] == [row[:3] for row in made], "run `make kernels-table`"
+    assert page[0] == made[0], "run `make kernels-table`"
+    for row, other in zip(page[2:], made[2:]):
+        for suite, cell, new in zip(made[0], row, other):
+            key = row[1].strip(), suite.strip()
+            if key in ran or key not in results:
+                assert cell == new, f"{' '.join(key)}: run `make kernels-table`"
 
 
 def test_demo_shows_the_machine():

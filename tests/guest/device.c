@@ -284,61 +284,6 @@ void unmap(void *at, size_t len)
 	CHECK(!munmap(at, len));
 }
 
-/*
- * What QEMU does before it maps memory for DMA. Of GPU RAM the kernel would try
- * to pin pages that do not exist, had the driver not registered it. 0 or errno.
- */
-int memory_try_register(int container, void *at, size_t len)
-{
-	struct vfio_iommu_spapr_register_memory reg = {
-		.argsz = sizeof(reg), .vaddr = (uintptr_t)at, .size = len,
-	};
-
-	return ioctl(container, VFIO_IOMMU_SPAPR_REGISTER_MEMORY, &reg) ?
-	       errno : 0;
-}
-
-void memory_register(int container, void *at, size_t len)
-{
-	int err = memory_try_register(container, at, len);
-
-	CHECKF(!err, "registering %zu bytes: %s", len, strerror(err));
-}
-
-void memory_unregister(int container, void *at, size_t len)
-{
-	struct vfio_iommu_spapr_register_memory reg = {
-		.argsz = sizeof(reg), .vaddr = (uintptr_t)at, .size = len,
-	};
-
-	CHECKF(!ioctl(container, VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, &reg),
-	       "unregistering: %s", strerror(errno));
-}
-
-void dma_map(int container, uint64_t iova, void *at, size_t len)
-{
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map), .vaddr = (uintptr_t)at, .iova = iova,
-		.size = len,
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-	};
-
-	CHECKF(!ioctl(container, VFIO_IOMMU_MAP_DMA, &map),
-	       "VFIO_IOMMU_MAP_DMA at %#llx: %s", (unsigned long long)iova,
-	       strerror(errno));
-}
-
-void dma_unmap(int container, uint64_t iova, size_t len)
-{
-	struct vfio_iommu_type1_dma_unmap map = {
-		.argsz = sizeof(map), .iova = iova, .size = len,
-	};
-
-	CHECKF(!ioctl(container, VFIO_IOMMU_UNMAP_DMA, &map),
-	       "VFIO_IOMMU_UNMAP_DMA at %#llx: %s", (unsigned long long)iova,
-	       strerror(errno));
-}
-
 ssize_t region_read(int fd, void *buf, size_t len, uint64_t pos)
 {
 	return pread(fd, buf, len, region_offset(fd) + pos);

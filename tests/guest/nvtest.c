@@ -27,6 +27,8 @@ static const struct test *const clients_lists[] = {
 
 static const struct test *const kvm_lists[] = { kvm_tests, NULL };
 
+static const struct test *const kernel_bug_lists[] = { kernel_bug_tests, NULL };
+
 static const struct test *const race_lists[] = { race_tests, NULL };
 
 static const struct test *const failnth_lists[] = {
@@ -39,6 +41,7 @@ static const struct suite suites[] = {
 	{ "topology", topology_lists },
 	{ "clients", clients_lists },
 	{ "kvm", kvm_lists },
+	{ "kernelbugs", kernel_bug_lists },
 	{ "race", race_lists },
 	{ "failnth", failnth_lists },
 };
@@ -216,7 +219,8 @@ static int usage(void)
 	      "       nvtest bench             measure first touch and copies\n"
 	      "       nvtest kunit             load the driver; its KUnit suites run\n"
 	      "       nvtest attack [SECONDS [SEED]]   be a hostile owner of a GPU\n"
-	      "suites: basic, dma, topology, clients, kvm; race, failnth (debug kernel only)\n",
+	      "suites: basic, dma, topology, clients, kvm; kernelbugs, race, failnth (debug kernel\n"
+	      "        only)\n",
 	      stderr);
 	return 2;
 }

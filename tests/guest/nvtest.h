@@ -129,17 +129,25 @@ uint64_t region_size(int fd);
 void *map_region(int fd, uint64_t pos, size_t len);
 void *try_map(int fd, uint64_t pos, size_t len, int prot, int flags);
 void unmap(void *at, size_t len);
-int memory_try_register(int container, void *at, size_t len);
-void memory_register(int container, void *at, size_t len);
-void memory_unregister(int container, void *at, size_t len);
-void dma_map(int container, uint64_t iova, void *at, size_t len);
-void dma_unmap(int container, uint64_t iova, size_t len);
 ssize_t region_read(int fd, void *buf, size_t len, uint64_t pos);
 ssize_t region_write(int fd, const void *buf, size_t len, uint64_t pos);
 uint64_t phys_read(uint64_t hpa);
 void phys_write(uint64_t hpa, uint64_t value);
 size_t page_size(void);
 bool touch_faults(volatile void *at);
+
+/* dma.c: what a container translates, and addresses to map it from */
+#define LARGE	(2ULL << 20)	/* a page of a window */
+#define STRICT_ALIGN "/sys/module/nvlink2_vfio_pci/parameters/strict_align"
+int memory_try_register(int container, void *at, size_t len);
+void memory_register(int container, void *at, size_t len);
+void memory_unregister(int container, void *at, size_t len);
+int dma_try_map(int container, uint64_t iova, void *at, size_t len);
+void dma_map(int container, uint64_t iova, void *at, size_t len);
+void dma_unmap(int container, uint64_t iova, size_t len);
+uint64_t dma_window(int container, uint64_t page);
+void *place(size_t len, size_t align, size_t skew);
+void *map_region_at(int fd, void *at, uint64_t pos, size_t len);
 
 /* child.c: another process */
 void in_child(void (*run)(void));
@@ -162,7 +170,7 @@ extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
 	refs_tests[], rw_limits_tests[], partition_tests[], map_tests[],
 	dma_tests[], quarantine_tests[], failnth_tests[],
 	failnth_driver_tests[], walker_tests[], qemu_tests[], kvm_tests[],
-	watch_tests[];
+	watch_tests[], kernel_bug_tests[];
 
 void demo(void);
 void bench(void);

@@ -226,25 +226,6 @@ static void after_munmap(void)
 	memory_unregister(container, ram, len);
 }
 
-#define STRICT_ALIGN "/sys/module/nvlink2_vfio_pci/parameters/strict_align"
-#define LARGE	(2ULL << 20)
-
-/* Address space of which a part starts at a multiple of @align, plus @skew. */
-static void *place(size_t len, size_t align, size_t skew)
-{
-	uintptr_t at = (uintptr_t)mmap(NULL, len + 2 * align, PROT_NONE,
-				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	CHECK((void *)at != MAP_FAILED);
-	return (void *)(((at + align - 1) & ~(align - 1)) + skew);
-}
-
-static void *map_at(int fd, void *at, uint64_t pos, size_t len)
-{
-	return mmap(at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-		    region_offset(fd) + pos);
-}
-
 static void strict_align_refuses(void)
 {
 	size_t page = page_size();
@@ -253,18 +234,18 @@ static void strict_align_refuses(void)
 
 	write_text(STRICT_ALIGN, "0");
 	at = place(GPU_SIZE, GPU_SIZE, page);
-	CHECK(map_at(fd, at, 0, GPU_SIZE) == at);
+	CHECK(map_region_at(fd, at, 0, GPU_SIZE) == at);
 	CHECK(!munmap(at, GPU_SIZE));
 
 	write_text(STRICT_ALIGN, "1");
 	log_mark();
-	CHECK_ERR((long)map_at(fd, at, 0, GPU_SIZE), EINVAL);
+	CHECK_ERR((long)map_region_at(fd, at, 0, GPU_SIZE), EINVAL);
 	CHECK(log_has(slots[0].bdf[0], "strict_align", "0x4000000"));
 	/* An odd page of the window claims no more than a page. */
-	CHECK(map_at(fd, at, page, page) == at);
+	CHECK(map_region_at(fd, at, page, page) == at);
 	CHECK(!munmap(at, page));
 	at = place(GPU_SIZE, GPU_SIZE, 0);
-	CHECK(map_at(fd, at, 0, GPU_SIZE) == at);
+	CHECK(map_region_at(fd, at, 0, GPU_SIZE) == at);
 	CHECK(!munmap(at, GPU_SIZE));
 	write_text(STRICT_ALIGN, "0");
 }
@@ -272,34 +253,26 @@ static void strict_align_refuses(void)
 /* What strict_align lets through can be translated by 2 MiB pages. */
 static void strict_align_serves_large_pages(void)
 {
-	struct vfio_iommu_spapr_tce_info info = { .argsz = sizeof(info) };
-	struct vfio_iommu_spapr_tce_create window = {
-		.argsz = sizeof(window), .page_shift = 21,
-		.window_size = 1ULL << 30, .levels = 1,
-	};
 	int container, fd = gpu_open();
 	struct nvme nvme;
+	uint64_t window;
 	void *ram;
 
 	container = device_container(slots[0].bdf[0]);
-	CHECK(!ioctl(container, VFIO_IOMMU_SPAPR_TCE_GET_INFO, &info));
-	CHECKF(info.ddw.pgsizes & LARGE, "no 2 MiB pages, only %#llx",
-	       (unsigned long long)info.ddw.pgsizes);
 	nvme_start(&nvme, fd, container,
 		   plain_memory(container, QUEUE_IOVA, 2 * 65536), QUEUE_IOVA);
-	CHECKF(!ioctl(container, VFIO_IOMMU_SPAPR_TCE_CREATE, &window),
-	       "VFIO_IOMMU_SPAPR_TCE_CREATE: %s", strerror(errno));
+	window = dma_window(container, LARGE);
 
 	write_text(STRICT_ALIGN, "1");
 	ram = place(2 * LARGE, LARGE, 0);
-	CHECK(map_at(fd, ram, LARGE, 2 * LARGE) == ram);
+	CHECK(map_region_at(fd, ram, LARGE, 2 * LARGE) == ram);
 	write_text(STRICT_ALIGN, "0");
 	memory_register(container, ram, 2 * LARGE);
-	dma_map(container, window.start_addr, ram, 2 * LARGE);
+	dma_map(container, window, ram, 2 * LARGE);
 	phys_write(GPU_BASE + 2 * LARGE + 65536, PATTERN);
-	nvme_identify(&nvme, window.start_addr + LARGE + 65536);
+	nvme_identify(&nvme, window + LARGE + 65536);
 	expect_identity(GPU_BASE + 2 * LARGE + 65536);
-	dma_unmap(container, window.start_addr, 2 * LARGE);
+	dma_unmap(container, window, 2 * LARGE);
 	memory_unregister(container, ram, 2 * LARGE);
 	CHECK(!munmap(ram, 2 * LARGE));
 }

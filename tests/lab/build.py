@@ -74,6 +74,7 @@ def make_command(name, tree, *more):
 
 def modules(name, kunit=False):
     """Builds the modules for a flavour: {file name: path of the stripped module}."""
+    name = flavours.flavour(name).modules
     release = flavours.kernel(name).release
     # A copy of the sources for each, so that two builds never meet.
     tree = BUILD / f"kernel-{name}{'-kunit' if kunit else ''}"
@@ -158,4 +159,6 @@ def info_tool():
     sources = sorted((ROOT / "tools").glob("*.c"))
     if not sources:
         raise LabError("tools/ has no C files: nvlink2-info cannot be built")
-    return program("nvlink2-info", sources, flags=["-I", str(ROOT / "tools")])
+    version = (ROOT / "VERSION").read_text("ascii").strip()
+    return program("nvlink2-info", sources,
+                   flags=["-I", str(ROOT / "tools"), f'-DINFO_VERSION="{version}"'])

@@ -7,7 +7,8 @@ import signal
 import sys
 import time
 
-from . import attack, build, clients, flavours, interactive, judge, lint, machine, mutants, qemu, suites
+from . import attack, build, clients, flavours, interactive, intreebuild, judge
+from . import kernelstable, lint, machine, mutants, qemu, suites
 from .errors import Findings, LabError
 from .paths import BUILD, ROOT, cache
 from .progress import note
@@ -85,6 +86,15 @@ def _parser():
     hostile.add_argument("--seconds", type=_positive, default=attack.SECONDS)
     hostile.add_argument("--seed", type=lambda text: int(text, 0), metavar="N",
                          help="of the random numbers (default: another one each time, shown)")
+
+    trees = commands.add_parser("in-tree", help="build kernels with the driver in their trees: built "
+                                                "in, modules, COMPILE_TEST (minutes each)")
+    trees.add_argument("series", nargs="*", metavar="SERIES",
+                       help=f"of {', '.join(intreebuild.SERIES)} (default: all)")
+
+    kernels = commands.add_parser("kernels", help="the table of what the last runs came to, on which "
+                                                  "kernel")
+    kernels.add_argument("--write", action="store_true", help="put it into docs/kernels.md")
 
     commands.add_parser("demo", help="show a machine with 2 GPUs and 4 bridges")
     commands.add_parser("bench", help="run the measurements in the machine")
@@ -203,6 +213,31 @@ def _attack(args):
     return 1 if failed else 0
 
 
+def _in_tree(args):
+    unknown = set(args.series) - set(intreebuild.SERIES)
+    if unknown:
+        raise LabError(f"no series {', '.join(sorted(unknown))}: there is "
+                       f"{', '.join(intreebuild.SERIES)}")
+    failed = passed = 0
+    for series in args.series or intreebuild.SERIES:
+        for case in intreebuild.cases(series):
+            passed += case.ok
+            failed += not case.ok
+            print(f"{'ok' if case.ok else 'FAILED'} {case.name}", flush=True)
+            if not case.ok:
+                print(case.detail)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def _kernels(args):
+    if args.write:
+        kernelstable.write()
+    else:
+        print(kernelstable.render(kernelstable.recorded()), end="")
+    return 0
+
+
 def _show(what, timeout):
     flavour = next(iter(flavours.FLAVOURS))
     _, failed = suites.run_program(flavour, what, timeout, lambda text: print(text, flush=True))
@@ -249,7 +284,9 @@ def main(arguments=None):
     # Ended by a signal, the lab still ends its own emulator.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     commands = {"fetch": _fetch, "build": _build, "boot": _boot, "test": _test, "mutants": _mutants,
-                "attack": _attack, "demo": _demo, "bench": _bench, "lint": _lint, "clean": _clean}
+                "attack": _attack, "in-tree": _in_tree,
+                "kernels": _kernels, "demo": _demo, "bench": _bench, "lint": _lint,
+                "clean": _clean}
     try:
         return commands[args.command](args)
     except Findings as error:

@@ -32,7 +32,8 @@ class Flavour(NamedTuple):
     """
     A kernel: its series, Debian's name of the configuration, the suite it comes from, and the
     emulator's options. `parts` are the packages with vmlinux, the list of what is built in, and
-    the modules; `own_tools`: only the suite's own compiler can build for it.
+    the modules; `own_tools`: only the suite's own compiler can build for it. `patched`: of those
+    that the lab builds, whether with the patches of kernel/patches, and with lockdep.
     """
     name: str
     series: str
@@ -41,6 +42,18 @@ class Flavour(NamedTuple):
     parts: tuple = ("image",)
     own_tools: bool = False
     emulator: tuple = COUNTED_TIME
+    patched: bool = True
+    lockdep: bool = True
+
+    @property
+    def debug(self):
+        """Whether the lab builds it itself, with all that finds faults."""
+        return not self.debian
+
+    @property
+    def modules(self):
+        """The flavour whose build of our modules it loads."""
+        return self.name if self.patched else self.name.removesuffix("-unpatched")
 
 
 _FORKY = {"suite": "forky", "parts": ("binary", "base", "modules"), "own_tools": True}
@@ -51,9 +64,24 @@ FLAVOURS = {flavour.name: flavour for flavour in (
     Flavour("7.2-64k", "7.2", "powerpc64le-64k", **_FORKY),
     Flavour("7.2-4k", "7.2", "powerpc64le", **_FORKY),
 )}
-# Two processors, because a race needs them; then the clock cannot count instructions.
-DEBUG = Flavour("6.12-debug", debugkernel.SERIES, "", emulator=("-smp", "2"))
-ALL = {**FLAVOURS, DEBUG.name: DEBUG}
+# Two processors, because a race needs them; then the clock cannot count instructions. The emulator
+# has a race of its own then: once in some runs a processor's access to the interrupt controller
+# fails, with a machine check, while another maps a BAR. Only the kernel that looks for races has two.
+_TWO = ("-smp", "2")
+_DEBUG = {"debian": ""}
+DEBUG = {flavour.name: flavour for flavour in (
+    Flavour("6.12-debug", "6.12", emulator=_TWO, **_DEBUG),
+    Flavour("7.2-debug", "7.2", suite="forky", own_tools=True, lockdep=False, **_DEBUG),
+)}
+# The same without the patches, which are there to show what those mend.
+UNPATCHED = {flavour.name: flavour for flavour in (
+    Flavour("6.12-debug-unpatched", "6.12", patched=False, **_DEBUG),
+    Flavour("7.2-debug-unpatched", "7.2", suite="forky", own_tools=True, lockdep=False,
+            patched=False, **_DEBUG),
+)}
+ALL = {**FLAVOURS, **DEBUG, **UNPATCHED}
+# Those that our modules are built for; the others load one of these builds.
+BUILT_FOR = (*FLAVOURS, *DEBUG)
 
 
 class Kernel(NamedTuple):
@@ -83,13 +111,22 @@ def build_path(name):
     return [str(toolchain.bin_folder(chosen.suite))] if chosen.own_tools else []
 
 
+def tools_of(chosen):
+    """What a flavour's kernel is compiled with when the lab builds it."""
+    if not chosen.own_tools:
+        return debugkernel.Tools()
+    return debugkernel.Tools((str(toolchain.bin_folder(chosen.suite)),), f"{toolchain.CROSS}gcc")
+
+
 def kernel(name, refresh=False):
     """Fetches or builds a flavour's kernel, modules and headers, and tells where they are."""
     chosen = flavour(name)
-    if not chosen.debian:
-        release, folder = debugkernel.kernel(index(), refresh)
+    if chosen.debug:
+        release, folder = debugkernel.kernel(index(chosen.suite), chosen.series, tools_of(chosen),
+                                             refresh)
         order = (folder / "order").read_text("utf-8").split()
-        return Kernel(release, folder / "vmlinux",
+        image = "vmlinux" if chosen.patched else debugkernel.UNPATCHED
+        return Kernel(release, folder / image,
                       [folder / "modules" / f"{module}.ko" for module in order], folder / "tree")
     folder = cache() / "kernels" / name
     record = folder / "kernel.json"

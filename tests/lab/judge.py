@@ -59,10 +59,15 @@ def split(console):
     return command, harness, kernel
 
 
+def is_splat(line):
+    """Whether a line of the kernel is the sign of a complaint."""
+    return bool(_SPLAT.search(line))
+
+
 def splats(kernel):
     """The kernel's complaints, each with the lines around its first sign."""
     for number, line in enumerate(kernel):
-        if _SPLAT.search(line):
+        if is_splat(line):
             return ["", *kernel[max(0, number - 3):number + 40]]
     return []
 
@@ -154,26 +159,28 @@ _BEGUN = {
     "the radix MMU is in use": r"radix-mmu: Initializing Radix MMU",
     "KASAN is on": r"KASAN init done|KernelAddressSanitizer initialized",
 }
+_LOCKDEP = {"lockdep is on at the end": r"health: debug_locks:\s+1"}
 _ENDED = {
-    "lockdep is on at the end": r"health: debug_locks:\s+1",
     "memory was searched for leaks": r"health: kmemleak searched",
 }
 
 
-def judge_health(outcome):
-    """The case `debugging was on to the end` of a run in the debug kernel."""
+def judge_health(outcome, lockdep=True):
+    """The case `debugging was on to the end` of a run in a debug kernel, with lockdep or without."""
     _, harness, kernel = split(outcome.console)
     missing = [what for what, pattern in _BEGUN.items()
                if not any(re.search(pattern, line) for line in kernel)]
-    missing += [what for what, pattern in _ENDED.items()
+    ended = _ENDED | (_LOCKDEP if lockdep else {})
+    missing += [what for what, pattern in ended.items()
                 if not any(re.fullmatch(pattern, line) for line in harness)]
     said = "".join(f"\n{line}" for line in harness if line.startswith("cannot "))
     return Case(HEALTH_CASE, not missing, f"the log does not say that {', '.join(missing)}{said}")
 
 
-def judge_machine(outcome, debug=False):
+def judge_machine(outcome, debug=False, lockdep=True):
     """The cases that are about the machine, whatever ran in it."""
-    return [judge_log(outcome), judge_end(outcome), *([judge_health(outcome)] if debug else [])]
+    health = [judge_health(outcome, lockdep)] if debug else []
+    return [judge_log(outcome), judge_end(outcome), *health]
 
 
 def judge(outcome, expected):

@@ -15,13 +15,13 @@ def command(tree, build, *settings):
             f"-j{os.cpu_count() or 1}"]
 
 
-def configure(make, tree, build, fragment):
+def configure(make, tree, build, fragment, tools=()):
     """allnoconfig with a fragment on top, every line of which has to hold."""
-    run([*make, "allnoconfig"], "make allnoconfig")
+    run([*make, "allnoconfig"], "make allnoconfig", tools)
     config = build / ".config"
     run([tree / "scripts/kconfig/merge_config.sh", "-m", "-O", build, config, fragment],
         "merge_config.sh", cwd=build)
-    run([*make, "olddefconfig"], "make olddefconfig")
+    run([*make, "olddefconfig"], "make olddefconfig", tools)
     lost = lost_lines(fragment.read_text("utf-8"), config.read_text("utf-8"))
     if lost:
         raise LabError(f"{fragment.name}: the configuration does not take {', '.join(lost)}; an "
@@ -35,11 +35,11 @@ def lost_lines(fragment, config):
             if line.startswith(("CONFIG_", "# CONFIG_")) and line not in have]
 
 
-def run(words, what, **options):
+def run(words, what, tools=(), **options):
     """Runs one step and returns what it prints; its complaint is the error when it fails."""
     try:
         done = subprocess.run([str(word) for word in words], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, check=False, env=environment(), **options)
+                              stdin=subprocess.DEVNULL, check=False, env=environment(tools), **options)
     except FileNotFoundError:
         raise LabError(f"{words[0]} is missing: run `sh tests/setup.sh test` to install what "
                        "kernels are built with") from None
@@ -48,9 +48,13 @@ def run(words, what, **options):
     return done.stdout
 
 
-def environment():
-    """Nothing of a make above us, and nothing of this machine in what is built."""
+def environment(tools=()):
+    """
+    Nothing of a make above us, and nothing of this machine in what is built. `tools` are the
+    folders of programs that come before the machine's.
+    """
     return {key: value for key, value in os.environ.items()
             if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")} | {
                 "LC_ALL": "C", "KBUILD_BUILD_TIMESTAMP": "1970-01-01", "KBUILD_BUILD_USER": "lab",
-                "KBUILD_BUILD_HOST": "lab"}
+                "KBUILD_BUILD_HOST": "lab",
+                "PATH": ":".join([*tools, os.environ.get("PATH", os.defpath)])}

@@ -5,17 +5,22 @@ import re
 import subprocess
 import threading
 
-from . import attack, build, clients, flavours, judge, kunit, machine
+from . import attack, build, clients, flavours, judge, kernelbugs, kunit, machine
 from .errors import Findings
 from .paths import BUILD
 from .progress import note
 
-# What runs on each stock kernel, and what in the debug kernel.
+# What runs on each stock kernel, and what in the debug kernels, which have kernel/patches.
 SUITES = ("basic", "dma", "topology", *clients.SUITES)
-# Faults of stock kernels themselves would stop these (docs/kernels.md).
+# A fault of the stock kernel itself would stop these: kernelbugs.py shows that it does.
 LEFT_OUT = {"7.2": ("dma",)}
-DEBUG_SUITES = (kunit.SUITE, "basic", "dma", "race", "failnth", attack.SUITE)
-ALL_SUITES = tuple(dict.fromkeys((*SUITES, *DEBUG_SUITES)))
+DEBUG_SUITES = {
+    "6.12-debug": (kunit.SUITE, "basic", "dma", kernelbugs.SUITE, "race", "failnth",
+                   attack.SUITE),
+    # The same driver with other neighbours; what finds races was found in the other.
+    "7.2-debug": (kunit.SUITE, "basic", "dma", kernelbugs.SUITE),
+}
+ALL_SUITES = tuple(dict.fromkeys((*SUITES, *sum(DEBUG_SUITES.values(), ()))))
 TIMEOUT = 240
 DEBUG_TIMEOUT = 1500
 _payload_lock = threading.Lock()
@@ -24,8 +29,8 @@ _payload_lock = threading.Lock()
 def of_flavour(flavour):
     """The suites that run on a flavour."""
     chosen = flavours.flavour(flavour)
-    if not chosen.debian:
-        return DEBUG_SUITES
+    if chosen.debug:
+        return DEBUG_SUITES.get(flavour, ())
     return tuple(suite for suite in SUITES if suite not in LEFT_OUT.get(chosen.series, ()))
 
 
@@ -59,16 +64,22 @@ def log_path(flavour, what):
 
 
 def run_suite(flavour, suite):
-    """Boots a flavour with a suite and returns the Outcome; tells every result as it comes."""
+    """
+    Boots a flavour with a suite, or with one test of a fault of the kernel, and returns the
+    Outcome; tells every result as it comes.
+    """
     if suite == attack.SUITE:
         return run_attack(flavour, attack.SECONDS)
+    command = ["/bin/nvtest", suite]
+    if suite in kernelbugs.TESTS:
+        command = ["/bin/nvtest", kernelbugs.SUITE, suite]
     files = payload(flavour, with_kunit=suite == kunit.SUITE) + clients.payload(flavour, suite)
     title = f"{flavour} {suite}"
     note(f"{title}: starting the machine")
-    debug = flavours.flavour(flavour) == flavours.DEBUG
+    debug = flavours.flavour(flavour).debug
     if debug:
         files.append(("lab/health", b""))
-    outcome = machine.boot(flavour, ["/bin/nvtest", suite], files,
+    outcome = machine.boot(flavour, command, files,
                            DEBUG_TIMEOUT if debug else TIMEOUT,
                            on_line=_Teller(title), log=log_path(flavour, suite))
     note(f"{title}: stopped after {outcome.seconds:.1f} s ({outcome.reason})")
@@ -80,7 +91,7 @@ def run_attack(flavour, seconds, seed=None, on_text=note):
     command, timeout = attack.command(seconds, seed)
     note(f"{flavour} attack: {seconds} s, seed {command[-1]}")
     files = payload(flavour)
-    if flavours.flavour(flavour) == flavours.DEBUG:
+    if flavours.flavour(flavour).debug:
         files.append(("lab/health", b""))
 
     def show(line):
@@ -119,16 +130,19 @@ class _Teller:
 
 def verdict(outcome, flavour, suite):
     """Every case of a finished run."""
+    if suite in kernelbugs.TESTS:
+        return [kernelbugs.judge_fault(outcome, suite)]
     if suite == kunit.SUITE:
         tests = kunit.judge_tests(outcome)
     elif suite == attack.SUITE:
         tests = [attack.judge_attack(outcome)]
     else:
         tests = judge.judge_tests(outcome, names(suite))
-    return [*tests, *judge.judge_machine(outcome, flavours.flavour(flavour) == flavours.DEBUG)]
+    chosen = flavours.flavour(flavour)
+    return [*tests, *judge.judge_machine(outcome, chosen.debug, chosen.lockdep)]
 
 
 def log_cases(flavour):
     """The names of the cases that are about the machine and not about a test."""
-    debug = flavours.flavour(flavour) == flavours.DEBUG
+    debug = flavours.flavour(flavour).debug
     return (judge.LOG_CASE, judge.END_CASE, *((judge.HEALTH_CASE,) if debug else ()))
