@@ -14,7 +14,9 @@ export PYTHONDONTWRITEBYTECODE := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help generate check-generated demo test test-guest test-clients test-debug test-mutants \
-	fuzz attack lint abi-check abi-release abi-face abi-matrix bench docs modules in-tree fetch shell clean distclean
+	fuzz attack lint abi-check abi-release abi-face abi-matrix bench install uninstall deb docs \
+	modules in-tree patch-series \
+	test-in-tree test-deb kernels-table fetch shell clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -41,7 +43,7 @@ attack: ## be a hostile owner of a GPU: SECONDS=600 SEED=1 make the run longer, 
 
 test-debug: ## only what runs in the debug kernel: KUnit, races, failing allocations, the attack
 	@$(setup) test
-	@$(PYTHON) -m pytest tests/test_guest.py -k 6.12-debug $(ARGS)
+	@$(PYTHON) -m pytest tests/test_guest.py -k debug $(ARGS)
 
 test-mutants: ## take each fix out of the driver in turn; the test that names it must fail
 	@$(setup) test
@@ -83,6 +85,16 @@ bench: ## measure in the emulated machine, and how long the generator takes
 	@$(setup) test
 	@$(lab) bench
 
+install: ## install header, decoder and tools: PREFIX=/usr/local DESTDIR=DIR; `uninstall` undoes it
+	@$(MAKE) -s -C packaging install
+
+uninstall: ## remove what `make install` installed, with the same PREFIX and DESTDIR
+	@$(MAKE) -s -C packaging uninstall
+
+deb: ## build the Debian packages from the last commit into build/deb, and ask lintian
+	@$(setup) deb
+	@$(PYTHON) -m tools.deb
+
 docs: ## build the manual with Sphinx into build/docs/html; a warning is a failure
 	@$(setup) docs
 	@$(PYTHON) -m tests.docs
@@ -94,6 +106,21 @@ modules: ## build the kernel modules against the headers in KDIR
 in-tree: ## put the driver into the kernel source tree KTREE=DIR (6.12, 7.2); UNDO=1 takes it out
 	@$(if $(KTREE),,$(error say which tree: make in-tree KTREE=DIR))
 	@$(PYTHON) -m tools.intree $(if $(UNDO),remove,add) "$(KTREE)"
+
+patch-series: ## write the driver as patches for `git am`: KTREE=DIR, OUT=DIR (default build/series)
+	@$(if $(KTREE),,$(error say which tree: make patch-series KTREE=DIR))
+	@$(PYTHON) -m tools.intree series "$(KTREE)" "$(or $(OUT),build/series)"
+
+test-deb: ## install the Debian packages in a root with nothing but apt in it, and purge them
+	@$(setup) cleanroot
+	@$(PYTHON) -m tests.packaging.cleanroot
+
+test-in-tree: ## put the driver into Linux 6.12 and 7.2 and build those: module, built-in, COMPILE_TEST
+	@$(setup) test
+	@$(lab) in-tree
+
+kernels-table: ## write docs/kernels.md's table from what the last `make test` ran
+	@$(lab) kernels --write
 
 fetch: ## fetch kernels, headers and emulator into the cache, and nothing else
 	@$(setup) demo

@@ -17,6 +17,8 @@ usage() {
 	  test          make test
 	  lint          make lint
 	  abi           make abi-check, abi-tests/gate
+	  deb           make deb
+	  cleanroot     make test-deb
   docs          make docs
 	  all           everything
 
@@ -43,10 +45,14 @@ abi="clang abigail-tools dwarves python3-pyelftools python3 git $codegen"
 for arch in amd64 arm64 armhf i386 ppc64 ppc64el riscv64 s390x; do
 	abi="$abi linux-libc-dev-$arch-cross"
 done
+# The packages, and what their tests install with.
+deb='dpkg-dev debhelper dh-dkms dh-python lintian git python3 gcc libc6-dev make'
+packages="$deb dkms kmod cmake pkgconf"
+cleanroot="$deb mmdebstrap"
 # The manual: kernel-doc, a script of the kernel's, is fetched by the lab and is perl.
 docs='python3 python3-sphinx python3-myst-parser graphviz perl'
 docs="$docs debian-archive-keyring ca-certificates xz-utils dpkg apt tar"
-test="$lint $abi $compilers dpkg-dev libcmocka-dev libclang-rt-dev $manual $docs"
+test="$lint $abi $packages $compilers dpkg-dev libcmocka-dev libclang-rt-dev $manual $docs"
 
 wanted=
 list_only=
@@ -58,6 +64,8 @@ for part; do
 	test) wanted="$wanted $test" ;;
 	lint) wanted="$wanted $lint" ;;
 	abi) wanted="$wanted $abi" ;;
+	deb) wanted="$wanted $deb" ;;
+	cleanroot) wanted="$wanted $cleanroot" ;;
 	docs) wanted="$wanted $docs" ;;
 	all) wanted="$wanted $test $lint" ;;
 	--list) list_only=1 ;;

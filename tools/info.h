@@ -18,7 +18,7 @@
 #include "vfio_nvlink2_decode.h"
 
 #define INFO_NAME		"nvlink2-info"
-#define INFO_VERSION		"0.1"
+/* INFO_VERSION comes from the file VERSION, by the Makefile. */
 /* Of the JSON output; changes when a program that reads it has to. */
 #define INFO_JSON_FORMAT	1
 #define INFO_DRIVER		"nvlink2-vfio-pci"

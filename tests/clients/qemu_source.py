@@ -16,12 +16,14 @@ from functools import cache
 from pathlib import Path
 
 from tests.lab import build, clients, flavours, privateroot, sourcepackage
-from tests.lab.paths import BUILD, ROOT
+from tests.lab.paths import BUILD
 from tests.lab.unpack import remove_tree
+from tests.packaging import installed
 from tests.uapi.compilers import without_nvlink2
 
 HERE = Path(__file__).resolve().parent
-HEADER = ROOT / "uapi/linux/vfio_nvlink2.h"
+# As it is installed.
+HEADER = installed.development() and installed.HEADER
 FILES = ("hw/vfio/pci-quirks.c", "hw/vfio/common.c")
 _KEEP = ("hw", "include", "linux-headers", "migration", "qapi", "scripts", "target", "tcg",
          "trace")

@@ -18,13 +18,15 @@ from codegen import cli
 from codegen.tests.support import mutate
 from codegen.tests.test_evolution import GROWN, WITHOUT, includes
 from tests.lab.paths import ROOT
-from tests.uapi.compilers import COMPILERS, FLAGS, STANDARDS, command
+from tests.packaging import installed
+from tests.uapi.compilers import COMPILERS, STANDARDS, WARNINGS, command
 
 from . import golden, pythonmodule
 
 HERE = ROOT / "tests/clients"
-MODULE = ROOT / "generated/user/vfio_nvlink2.py"
-HEADER = ROOT / "uapi/linux/vfio_nvlink2.h"
+# As they are installed, and found as programs find them.
+IMPORTED = installed.flags()
+MODULE, HEADER = installed.MODULE, installed.HEADER
 SANITIZED = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 STATUSES = ("OK", "END", "E_SHORT", "E_TRUNCATED", "E_OFFSET", "E_ALIGN", "E_CYCLE", "E_RECORD")
 ROUNDS = 4000
@@ -35,7 +37,7 @@ vfio_nvlink2 = pythonmodule.load(MODULE)
 def compile_program(compiler, source, target, *flags):
     """Compiles one program; its complaint is the failure."""
     assert shutil.which(compiler), f"{compiler} is missing: run `sh tests/setup.sh test`"
-    done = subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", *flags, "-I", ROOT / "uapi",
+    done = subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", *flags, *IMPORTED,
                            "-o", target, source], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return target
@@ -71,8 +73,9 @@ def facts(blob):
 @pytest.mark.parametrize("standard", STANDARDS["c++"])
 @pytest.mark.parametrize("name", sorted({*COMPILERS} - {"ppc64le-clang"}))
 def test_cxx_compiles(name, standard):
-    done = subprocess.run([*command(name, "c++"), *FLAGS, f"-std={standard}", HERE / "importer.cpp"],
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run([*command(name, "c++"), *WARNINGS, *IMPORTED, f"-std={standard}",
+                           HERE / "importer.cpp"], capture_output=True, text=True,
+                          check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = ["-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", "-I", str(ROOT / "uapi")]
+WARNINGS = ["-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only"]
+FLAGS = [*WARNINGS, "-I", str(ROOT / "uapi")]
 PPC_INCLUDE = "/usr/powerpc64le-linux-gnu/include"
 CLANG_PPC = ["--target=powerpc64le-linux-gnu", "-nostdlibinc", "-isystem", PPC_INCLUDE,
              "-Wno-unused-command-line-argument"]

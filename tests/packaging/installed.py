@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What `make install` gives to programs, in a folder of the build: what importers are tested with."""
+
+import functools
+import os
+import shutil
+import subprocess
+
+from tests.lab import build
+from tests.lab.paths import BUILD, ROOT, locked
+from tests.lab.unpack import remove_tree
+
+PREFIX = "/usr"
+ROOT_OF_ALL = BUILD / "installed"
+HEADER = ROOT_OF_ALL / "usr/include/linux/vfio_nvlink2.h"
+DECODER = ROOT_OF_ALL / "usr/include/vfio_nvlink2_decode.h"
+MODULE = ROOT_OF_ALL / "usr/lib/python3/dist-packages/vfio_nvlink2.py"
+
+
+def install(folder, target="install", prefix=PREFIX):
+    """Runs a target of packaging/Makefile for a folder."""
+    build.run(["make", "-s", "-C", ROOT / "packaging", target, f"PREFIX={prefix}",
+               f"DESTDIR={folder}"], f"make {target}", env=build.clean_env())
+
+
+@functools.cache
+def development():
+    """The folder with what `make install` puts in place for programs, anew."""
+    with locked(ROOT_OF_ALL):
+        remove_tree(ROOT_OF_ALL / "usr")
+        install(ROOT_OF_ALL, "install-dev")
+    return ROOT_OF_ALL
+
+
+def pkg_config(folder, *words, prefix=PREFIX):
+    """What pkg-config says of a folder that stands for the root of a system."""
+    assert shutil.which("pkg-config"), "pkg-config is missing: run `sh tests/setup.sh test`"
+    done = subprocess.run(["pkg-config", *words, "vfio-nvlink2"], capture_output=True, text=True,
+                          check=False, env=os.environ | {
+                              "PKG_CONFIG_LIBDIR": f"{folder}{prefix}/share/pkgconfig",
+                              "PKG_CONFIG_SYSROOT_DIR": str(folder),
+                              "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1"})
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def flags():
+    """The compiler's flags of a program that found the installed header by pkg-config."""
+    return pkg_config(development(), "--cflags")
