@@ -180,11 +180,12 @@ def _fetch(chosen, folder, record, refresh, tools):
 
 def _take_image(debs, draft):
     raw = draft / "raw"
-    # One package has everything, or each of several a part.
+    # One package has everything, or each of several a part; and the image has two usual places.
     for deb in debs:
         unpack(deb, raw, ["./boot/vmlinux-*", "*/modules/*/vmlinuz", *_MODULE_FOLDERS,
-                          "*/modules.builtin"], some=len(debs) > 1)
-    image, = [*raw.glob("boot/vmlinux-*"), *raw.glob("usr/lib/modules/*/vmlinuz")]
+                          "*/modules.builtin"], some=True)
+    image = _only(debs, [*raw.glob("boot/vmlinux-*"), *raw.glob("usr/lib/modules/*/vmlinuz")],
+                  "kernel image")
     with open(image, "rb") as handle:
         if handle.read(4) != b"\x7fELF":
             raise LabError(f"{image.name} of {debs[0].name} is no plain ELF file: the emulator "
@@ -192,7 +193,7 @@ def _take_image(debs, draft):
     image.rename(draft / "vmlinux")
     found = {path.name.split(".")[0].replace("-", "_"): path
              for path in raw.glob("**/*.ko*")}
-    builtin_list, = raw.glob("**/modules.builtin")
+    builtin_list = _only(debs, [*raw.glob("**/modules.builtin")], "file modules.builtin")
     builtin = {Path(line).stem.replace("-", "_") for line in
                builtin_list.read_text("utf-8").splitlines()}
     order = []
@@ -205,6 +206,14 @@ def _take_image(debs, draft):
         for name in names:
             os.unlink(os.path.join(folder, name))
         os.rmdir(folder)
+
+
+def _only(debs, found, what):
+    if len(found) != 1:
+        raise LabError(f"{', '.join(deb.name for deb in debs)}: {len(found) or 'no'} {what} where "
+                       "there should be one: what is taken out of the packages (tests/lab/"
+                       "flavours.py) has to follow their new layout")
+    return found[0]
 
 
 def _take_module(module, found, builtin, draft, order):

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is taken out of a kernel's packages, in each of the layouts that Debian gives them."""
+
+import subprocess
+
+import pytest
+
+from tests.lab import flavours
+from tests.lab.errors import LabError
+
+ELF = b"\x7fELF an image"
+MODULES = {name: b"\0depends=\0" for name in flavours.STOCK_MODULES}
+MODULES["vfio-pci"] = b"\0depends=vfio-pci-core\0"
+
+
+def package(folder, name, files):
+    """A .deb with these files (path: bytes)."""
+    root = folder / name
+    for path, data in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+    (root / "DEBIAN").mkdir(parents=True)
+    (root / "DEBIAN/control").write_text(f"Package: {name}\nVersion: 1\nArchitecture: all\n"
+                                         "Maintainer: A Tester <t@localhost>\nDescription: none\n")
+    deb = folder / f"{name}_1_all.deb"
+    subprocess.run(["dpkg-deb", "-b", "--root-owner-group", root, deb], check=True,
+                   capture_output=True)
+    return deb
+
+
+def modules(top):
+    """The modules as a package has them below `top`."""
+    return {f"{top}/kernel/drivers/vfio/{name}.ko": data for name, data in MODULES.items()
+            if name != "kvm-hv"} | {f"{top}/kernel/arch/powerpc/kvm/kvm-hv.ko": MODULES["kvm-hv"]}
+
+
+@pytest.fixture(name="take")
+def take_fixture(tmp_path):
+    def take(**packages):
+        debs = [package(tmp_path, name, files) for name, files in packages.items()]
+        draft = tmp_path / "draft"
+        draft.mkdir()
+        # A module's place in the list is its place in the order of loading.
+        flavours._take_image(debs, draft)  # pylint: disable=protected-access
+        return draft
+    return take
+
+
+def check(draft):
+    assert (draft / "vmlinux").read_bytes() == ELF
+    order = (draft / "order").read_text().split()
+    assert sorted(order) == sorted(flavours.STOCK_MODULES)
+    assert order.index("vfio-pci-core") < order.index("vfio-pci")
+    assert {path.stem for path in (draft / "modules").iterdir()} == set(order)
+    assert not (draft / "raw").exists()
+
+
+def test_one_package_has_everything(take):
+    top = "lib/modules/6.12"
+    check(take(image={"boot/vmlinux-6.12": ELF, f"{top}/modules.builtin": b""} | modules(top)))
+
+
+def test_each_of_several_packages_has_a_part(take):
+    top = "usr/lib/modules/7.2"
+    check(take(binary={f"{top}/vmlinuz": ELF}, base={f"{top}/modules.builtin": b""},
+               modules=modules(top)))
+
+
+@pytest.mark.parametrize("gone, named", [("boot/vmlinux-6.12", "image_1_all.deb: no kernel image"),
+                                         ("lib/modules/6.12/modules.builtin", "no file modules.b"),
+                                         ("lib/modules/6.12/kernel/drivers/vfio/vfio.ko",
+                                          "no module vfio:")])
+def test_what_is_missing_is_named(take, gone, named):
+    top = "lib/modules/6.12"
+    files = {"boot/vmlinux-6.12": ELF, f"{top}/modules.builtin": b""} | modules(top)
+    del files[gone]
+    with pytest.raises(LabError, match=named):
+        take(image=files)
+
+
+def test_image_that_cannot_be_started_is_refused(take):
+    top = "lib/modules/6.12"
+    files = {"boot/vmlinux-6.12": b"\x1f\x8b", f"{top}/modules.builtin": b""} | modules(top)
+    with pytest.raises(LabError, match="no plain ELF file"):
+        take(image=files)
