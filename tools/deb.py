@@ -19,10 +19,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "vfio-nvlink2"
+# Whoever owns the tree: it is the one that was asked for.
+GIT = ("git", "-C", str(ROOT), "-c", f"safe.directory={ROOT}")
 PROGRAMS = {"dpkg-buildpackage": "dpkg-dev", "dh": "debhelper", "dh_dkms": "dh-dkms",
             "dh_python3": "dh-python", "lintian": "lintian", "git": "git"}
 # The address is the builder's, of whatever machine it is; and no bug of Debian's asks for it yet.
-_SUPPRESSED = ("bogus-mail-host", "initial-upload-closes-no-bugs")
+_SUPPRESSED = ("bogus-mail-host", "bogus-mail-host-in-debian-changelog",
+               "initial-upload-closes-no-bugs")
 
 
 class DebError(Exception):
@@ -36,7 +39,7 @@ def version():
 
 def builder():
     """Name and address of who builds, as Debian's own tools find them."""
-    git = {key: subprocess.run(["git", "-C", ROOT, "config", f"user.{key}"], check=False, text=True,
+    git = {key: subprocess.run([*GIT, "config", f"user.{key}"], check=False, text=True,
                                capture_output=True).stdout.strip() for key in ("name", "email")}
     name = os.environ.get("DEBFULLNAME") or git["name"] or "root"
     address = os.environ.get("DEBEMAIL") or git["email"] or f"root@{os.uname().nodename}"
@@ -58,7 +61,7 @@ def _run(words, what, folder=ROOT, log=None):
 
 def unpack(commit, target):
     """Puts a commit into a folder, with debian/ where packages have it; returns the folder."""
-    archive = subprocess.run(["git", "-C", ROOT, "archive", "--format=tar", commit], check=False,
+    archive = subprocess.run([*GIT, "archive", "--format=tar", commit], check=False,
                              capture_output=True)
     if archive.returncode:
         raise DebError(f"git archive {commit}: {archive.stderr.decode().strip()}")
@@ -69,7 +72,7 @@ def unpack(commit, target):
     shutil.copytree(target / "packaging/debian", target / "debian")
     control = target / "debian/control"
     control.write_text(control.read_text("utf-8").replace("@MAINTAINER@", builder()), "utf-8")
-    date = _run(["git", "-C", ROOT, "log", "-1", "--format=%aD", commit], "git log").strip()
+    date = _run([*GIT, "log", "-1", "--format=%aD", commit], "git log").strip()
     released = (target / "VERSION").read_text("ascii").strip()
     (target / "debian/changelog").write_text(
         f"{NAME} ({released}) unstable; urgency=medium\n\n  * What changed is in CHANGELOG.md.\n\n"

@@ -15,9 +15,23 @@ from . import installed
 PACKAGES = ("libvfio-nvlink2-dev", "nvlink2-vfio-pci-dkms", "vfio-nvlink2-tools")
 
 
+@pytest.fixture(name="repository", scope="module", autouse=True)
+def repository_fixture(tmp_path_factory):
+    """A repository in which the tree as it is, also what is not committed, is the last commit."""
+    folder = tmp_path_factory.mktemp("git")
+    git = ("git", f"--git-dir={folder}/.git", "-c", "user.name=A Tester", "-c", "user.email=t@localhost")
+    subprocess.run(["git", "init", "-q", folder], check=True, capture_output=True)
+    for command in ((f"--work-tree={ROOT}", "add", "-A"), ("commit", "-qm", "now")):
+        subprocess.run([*git, *command], check=True, capture_output=True, cwd=ROOT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deb, "GIT", git)
+        yield folder
+
+
 @pytest.fixture(name="built", scope="module")
-def built_fixture(tmp_path_factory):
-    """The folder with the packages of the last commit."""
+def built_fixture(repository, tmp_path_factory):
+    """The folder with the packages of that commit."""
+    assert (repository / ".git/HEAD").exists()
     out = tmp_path_factory.mktemp("deb")
     try:
         deb.build("HEAD", out)
