@@ -32,6 +32,7 @@ _NOT_SHOWN = ("vermagic", "name", "alias", "parm", "parmtype", "depends", "srcve
 _PARAM = 40
 _PARAM_OPS, _PARAM_MODE, _PARAM_FLAGS, _PARAM_ARG = 16, 24, 27, 32
 _FLAG_UNSAFE = 1
+_KSYM_GPL_ONLY = 1
 _FIELD_NAME, _FIELD_SIZE, _FIELD_SIGNED, _FIELD_LEN = 8, 16, 24, 32
 _EVENT_CLASS, _EVENT_TRACEPOINT = 16, 24
 
@@ -68,7 +69,12 @@ def _exports(module: ModuleFile) -> dict[str, str]:
         if bool(entries) != bool(module.data(section)):
             module.fail(f"has a {section} section without the symbols that name its entries; build "
                         "it again, and strip no more than debug information")
-        for entry in entries:
+        # Newer kernels have one section, and in another a byte of flags for each entry.
+        flags = module.data("__kflagstab") if section == "__ksymtab" else b""
+        if flags and len(flags) != len(entries):
+            module.fail(f"has {len(flags)} flags for {len(entries)} exports; teach "
+                        "abigate/face.py how this kernel's modpost stores them")
+        for rank, entry in enumerate(sorted(entries, key=lambda entry: entry.place.offset)):
             name = entry.name.removeprefix("__ksymtab_")
             space = [symbol for symbol in module.symbols
                      if symbol.name == f"__kstrtabns_{name}"]
@@ -76,7 +82,8 @@ def _exports(module: ModuleFile) -> dict[str, str]:
                 module.fail(f"has no namespace string for {name}; teach abigate/face.py how this "
                             "kernel's modpost stores it")
             space = module.string(space[0].place)
-            found[name] = f"{kind}, {'namespace ' + space if space else 'no namespace'}"
+            terms = "GPL only" if flags and flags[rank] & _KSYM_GPL_ONLY else kind
+            found[name] = f"{terms}, {'namespace ' + space if space else 'no namespace'}"
     return found
 
 

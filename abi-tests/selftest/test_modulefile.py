@@ -46,7 +46,12 @@ const char *const *closed_call(void (*done)(int), const unsigned int words[4]) {
 	NAMESPACE "__kstrtabns_" #sym ": .asciz \"" space "\"\n.previous\n" \
 	".section \"__ksymtab" kind "\",\"a\"\n.balign 8\n__ksymtab_" #sym ": .quad " #sym "\n.previous")
 EXPORT(open_call, "", "");
+#ifdef FLAGS
+EXPORT(closed_call, "", "MADE_UP");
+__attribute__((used, section("__kflagstab"))) static const char flags[] = { FLAGS };
+#else
 EXPORT(closed_call, "_gpl", "MADE_UP");
+#endif
 """
 SHOWN = """\
 module made-up
@@ -92,6 +97,13 @@ def test_what_a_module_shows(module):
     assert face.read([module()]) == SHOWN
 
 
+def test_exports_of_a_kernel_with_flags(module):
+    """Since Linux 7, who may use an export is a flag, in the order of the exports."""
+    assert face.read([module(("FLAGS", "0,1"))]) == SHOWN
+    other = face.read([module(("FLAGS", "1,0"))])
+    assert "export open_call: GPL only" in other and "export closed_call: any licence" in other
+
+
 def test_module_without_debug_information(module):
     text = face.read([module(debug="-g0")])
     assert text.splitlines()[1] == f"\t{face.NO_DEBUG}"
@@ -106,6 +118,7 @@ def test_module_without_debug_information(module):
     ([("HALF_PARAM", "")], r"no whole number of entries; teach abigate/face.py"),
     ([("EMPTY_PARAM", "")], r"no pointer where a parameter's name was in Linux 6.12; teach"),
     ([("MORE_INFO", r'"\0parm=cuont:a misspelt one"')], r"describes a parameter cuont"),
+    ([("FLAGS", "0,1,1")], r"has 3 flags for 2 exports; teach"),
     ([("NAMESPACE", '"not"')], r"no namespace string for (open|closed)_call; teach"),
 ])
 def test_module_that_lacks_something(module, macros, words):
