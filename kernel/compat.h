@@ -19,26 +19,23 @@
 #endif
 
 /*
- * NVLINK2_REGION_INFO_OPS: what vfio_device_ops needs for a device to answer
- * VFIO_DEVICE_GET_REGION_INFO. It was a part of the ioctl, and became an
+ * NVLINK2_OPS_OF_VERSION: the last of vfio_device_ops. Whether a token that
+ * user space names opens the device; the iommufd way to open takes it as a
+ * number, and calls without looking. And the answer to
+ * VFIO_DEVICE_GET_REGION_INFO, which was a part of the ioctl, and became an
  * operation of its own, which gets the chain to add to.
- *
- * NVLINK2_MATCH_OPS: whether a token that user space names opens the device.
- * The iommufd way to open takes it as a number, and calls without looking.
  *
  * NVLINK2_KZALLOC_OBJ(): zeroed memory for an object, which has a name of its
  * own where checkpatch asks for it.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
-#define NVLINK2_REGION_INFO_OPS \
-	.get_region_info_caps = vfio_pci_ioctl_get_region_info,
-#define NVLINK2_MATCH_OPS \
+#define NVLINK2_OPS_OF_VERSION \
+	.get_region_info_caps = vfio_pci_ioctl_get_region_info, \
 	.match = vfio_pci_core_match, \
-	.match_token_uuid = vfio_pci_core_match_token_uuid,
+	.match_token_uuid = vfio_pci_core_match_token_uuid
 #define NVLINK2_KZALLOC_OBJ(obj, gfp) kzalloc_obj(obj, gfp)
 #else
-#define NVLINK2_REGION_INFO_OPS
-#define NVLINK2_MATCH_OPS	.match = vfio_pci_core_match,
+#define NVLINK2_OPS_OF_VERSION	.match = vfio_pci_core_match
 #define NVLINK2_KZALLOC_OBJ(obj, gfp) kzalloc(sizeof(obj), gfp)
 #endif
 

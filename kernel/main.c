@@ -143,8 +143,7 @@ static const struct vfio_device_ops nvlink2_ops = {
 	.unbind_iommufd	= vfio_iommufd_physical_unbind,
 	.attach_ioas	= vfio_iommufd_physical_attach_ioas,
 	.detach_ioas	= vfio_iommufd_physical_detach_ioas,
-	NVLINK2_REGION_INFO_OPS
-	NVLINK2_MATCH_OPS
+	NVLINK2_OPS_OF_VERSION,
 };
 
 static int nvlink2_probe(struct pci_dev *pdev, const struct pci_device_id *id)

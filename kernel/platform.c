@@ -17,8 +17,9 @@
 static DEFINE_MUTEX(nvlink2_platform_lock);
 static const struct nvlink2_platform_ops *nvlink2_platform;
 
-static typeof(pnv_npu2_map_lpar_dev) *nvlink2_pnv_map;
-static typeof(pnv_npu2_unmap_lpar_dev) *nvlink2_pnv_unmap;
+static int (*nvlink2_pnv_map)(struct pci_dev *gpdev, unsigned int lparid,
+			      unsigned long msr);
+static int (*nvlink2_pnv_unmap)(struct pci_dev *gpdev);
 
 /**
  * nvlink2_platform_errno() - an errno of what the kernel's functions returned
