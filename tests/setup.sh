@@ -46,7 +46,7 @@ for arch in amd64 arm64 armhf i386 ppc64 ppc64el riscv64 s390x; do
 	abi="$abi linux-libc-dev-$arch-cross"
 done
 # The packages, and what their tests install with.
-deb='dpkg-dev debhelper dh-dkms dh-python lintian git python3 gcc libc6-dev make'
+deb='build-essential dpkg-dev debhelper dh-dkms dh-python lintian git python3 gcc libc6-dev make'
 packages="$deb dkms kmod cmake pkgconf"
 cleanroot="$deb mmdebstrap"
 # The manual: kernel-doc, a script of the kernel's, is fetched by the lab and is perl.

@@ -80,7 +80,8 @@ def boots(request):
     """The machines of all the tests of this session."""
     wanted = dict.fromkeys((item.callspec.params["flavour"], item.callspec.params["suite"])
                            for item in request.session.items
-                           if "boots" in getattr(item, "fixturenames", ()))
+                           if "boots" in getattr(item, "fixturenames", ())
+                           and hasattr(item, "callspec"))
     reporter = request.config.pluginmanager.get_plugin("terminalreporter")
     capture = request.config.pluginmanager.get_plugin("capturemanager")
 

@@ -48,7 +48,7 @@ def test_help(info, option):
 def test_version(info, option):
     done = info(option)
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.fullmatch(r"nvlink2-info \d+\.\d+, ABI version 1\n", done.stdout)
+    assert re.fullmatch(r"nvlink2-info \d+\.\d+\.\d+, ABI version 1\n", done.stdout)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"],
