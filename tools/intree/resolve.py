@@ -91,12 +91,13 @@ def resolve(files: dict[str, str], version: tuple[int, int, int]) -> dict[str, s
     files = dict(files)
     header = decide(files.pop(HEADER), version).replace("#include <linux/version.h>\n", "")
     for match in list(_DEFINE.finditer(header)):
-        use = re.compile(rf"^\t{match[1]}\n", re.M)
+        use = re.compile(rf"^\t{match[1]}(,?)\n", re.M)
         users = [name for name, text in files.items() if use.search(text)]
         if users:
             header = header.replace(match[0], "")
             for name in users:
-                files[name] = use.sub(lambda _, body=match[2]: _members(body), files[name])
+                files[name] = use.sub(lambda used, body=match[2]:
+                                      f"{_members(body)[:-1]}{used[1]}\n", files[name])
     for macro in list(_CALL.finditer(header)):
         header = header.replace(macro[0], "")
         files = {name: _called(text, macro) for name, text in files.items()}
