@@ -69,10 +69,10 @@ def payload(flavour, kunit=False):
 
 
 def boot(flavour, argv, files=(), timeout=120, on_line=None, append="", extra=None,
-         log=None):
+         devices=None, log=None):
     """
     Boots a flavour, runs argv in it, and returns the Outcome. `extra` goes to the emulator, in
-    place of the flavour's own options.
+    place of the flavour's own options, and `devices` in place of the functions to dress.
 
     A start that hangs in firmware is said and repeated; everything later counts. The
     console is kept in `log`, whatever happens.
@@ -80,11 +80,12 @@ def boot(flavour, argv, files=(), timeout=120, on_line=None, append="", extra=No
     kernel = flavours.kernel(flavour)
     root = qemu.emulator()
     extra = flavours.flavour(flavour).emulator if extra is None else extra
+    devices = qemu.devices() if devices is None else devices
     hangs = 0
     for _ in range(ATTEMPTS):
         nonce = secrets.token_hex(8)
         outcome = _attempt(root, kernel, initramfs(kernel, argv, nonce, files), nonce, timeout,
-                           on_line, append, [*qemu.devices(), *extra])
+                           on_line, append, [*devices, *extra])
         if log:
             write_atomic(Path(log), "\n".join(outcome.console) + "\n")
         if outcome.reason != "firmware":
