@@ -30,7 +30,7 @@ native_build='make gcc libelf-dev'
 # The kernel's build tools want the compiler the kernel was built with, and libelf (which has
 # one name everywhere only as this package).
 build='make libelf-dev gcc-12-powerpc64le-linux-gnu gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross'
-lab='python3 python3-pyelftools debian-archive-keyring ca-certificates xz-utils dpkg apt tar'
+lab='python3 python3-pyelftools python3-libfdt debian-archive-keyring ca-certificates xz-utils dpkg apt tar'
 codegen='python3-jinja2 python3-yaml python3-jsonschema'
 compilers='gcc libc6-dev g++ g++-powerpc64le-linux-gnu clang'
 demo="$build $lab"

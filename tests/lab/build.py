@@ -74,7 +74,7 @@ def make_command(name, tree, *more):
 
 def modules(name, kunit=False):
     """Builds the modules for a flavour: {file name: path of the stripped module}."""
-    name = flavours.flavour(name).modules
+    name = flavours.flavour(name).base
     release = flavours.kernel(name).release
     # A copy of the sources for each, so that two builds never meet.
     tree = BUILD / f"kernel-{name}{'-kunit' if kunit else ''}"

@@ -31,7 +31,7 @@ _MODULE_FOLDERS = ("*/kernel/drivers/vfio/*", "*/kernel/arch/powerpc/kvm/*")
 class Flavour(NamedTuple):
     """
     A kernel: its series, Debian's name of the configuration, the suite it comes from, and the
-    emulator's options. `parts` are the packages with vmlinux, the list of what is built in, and
+    emulator's options, and what is added to the kernel's command line. `parts` are the packages with vmlinux, the list of what is built in, and
     the modules; `own_tools`: only the suite's own compiler can build for it. `patched`: of those
     that the lab builds, whether with the patches of kernel/patches, and with lockdep.
     """
@@ -42,6 +42,7 @@ class Flavour(NamedTuple):
     parts: tuple = ("image",)
     own_tools: bool = False
     emulator: tuple = COUNTED_TIME
+    append: str = ""
     patched: bool = True
     lockdep: bool = True
 
@@ -51,9 +52,9 @@ class Flavour(NamedTuple):
         return not self.debian
 
     @property
-    def modules(self):
-        """The flavour whose build of our modules it loads."""
-        return self.name if self.patched else self.name.removesuffix("-unpatched")
+    def base(self):
+        """The flavour whose kernel it is, and whose build of our modules it loads."""
+        return self.name.removesuffix("-unpatched").removesuffix("-hash")
 
 
 _FORKY = {"suite": "forky", "parts": ("binary", "base", "modules"), "own_tools": True}
@@ -79,7 +80,11 @@ UNPATCHED = {flavour.name: flavour for flavour in (
     Flavour("7.2-debug-unpatched", "7.2", suite="forky", own_tools=True, lockdep=False,
             patched=False, **_DEBUG),
 )}
-ALL = {**FLAVOURS, **DEBUG, **UNPATCHED}
+# Stock kernels with the other MMU of the processor, where pages are put in in another way.
+HASH = {flavour.name: flavour for flavour in (
+    FLAVOURS[name]._replace(name=f"{name}-hash", append="disable_radix")
+    for name in ("6.12-64k", "6.12-4k"))}
+ALL = {**FLAVOURS, **HASH, **DEBUG, **UNPATCHED}
 # Those that our modules are built for; the others load one of these builds.
 BUILT_FOR = (*FLAVOURS, *DEBUG)
 
@@ -128,7 +133,7 @@ def kernel(name, refresh=False):
         image = "vmlinux" if chosen.patched else debugkernel.UNPATCHED
         return Kernel(release, folder / image,
                       [folder / "modules" / f"{module}.ko" for module in order], folder / "tree")
-    folder = cache() / "kernels" / name
+    folder = cache() / "kernels" / chosen.base
     record = folder / "kernel.json"
     # It takes the same lock.
     tools = toolchain.root_of(chosen.suite, refresh) if chosen.own_tools else None

@@ -79,7 +79,9 @@ def boot(flavour, argv, files=(), timeout=120, on_line=None, append="", extra=No
     """
     kernel = flavours.kernel(flavour)
     root = qemu.emulator()
-    extra = flavours.flavour(flavour).emulator if extra is None else extra
+    chosen = flavours.flavour(flavour)
+    extra = chosen.emulator if extra is None else extra
+    append = f"{chosen.append} {append}".strip()
     devices = qemu.devices() if devices is None else devices
     hangs = 0
     for _ in range(ATTEMPTS):
@@ -108,16 +110,20 @@ def shell(flavour, argv, files, append="", extra=()):
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 
+    append = f"{flavours.flavour(flavour).append} {append}".strip()
     return _attempt(root, kernel, archive, nonce, float("inf"), None, append,
                     [*qemu.devices(), *extra], show)
 
 
 def _attempt(root, kernel, archive, nonce, timeout, on_line, append, extra, on_data=None):
     (BUILD / "run").mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=BUILD / "run", suffix=".cpio") as initrd:
+    with tempfile.NamedTemporaryFile(dir=BUILD / "run", suffix=".cpio") as initrd, \
+            tempfile.NamedTemporaryFile(dir=BUILD / "run", suffix=".dtb") as dtb:
         initrd.write(archive)
         initrd.flush()
-        command = qemu.command(root, kernel.vmlinux, initrd.name, append, extra)
+        dtb.write(qemu.tree(root, extra, append, len(archive)))
+        dtb.flush()
+        command = qemu.command(root, kernel.vmlinux, initrd.name, dtb.name, extra)
         # _die_with_parent makes two system calls and takes no lock.
         with subprocess.Popen(  # pylint: disable=subprocess-popen-preexec-fn
                 command, env=qemu.environment(root), stdin=None if on_data else subprocess.DEVNULL,

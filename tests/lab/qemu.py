@@ -3,7 +3,8 @@
 
 import os
 
-from .flavours import RELEASE
+from . import devicetree
+from .flavours import COUNTED_TIME, RELEASE
 from .privateroot import packages
 
 PROGRAM = "/usr/bin/qemu-system-ppc64"
@@ -12,6 +13,8 @@ FUNCTIONS = 4
 
 # Two of the four gigabytes stay unknown to the kernel: 2-4 GiB is the simulated GPU RAM.
 MEMORY = "4G"
+# The clock changes nothing in the tree.
+_CLOCK = COUNTED_TIME
 CMDLINE = "console=hvc0 loglevel=7 mem=2G printk.devkmsg=on log_buf_len=4M"
 
 
@@ -40,12 +43,24 @@ def devices(slots=SLOTS):
     return arguments
 
 
-def command(root, kernel, initrd, append="", extra=()):
+def _machine(root, extra):
+    return root.command(PROGRAM, "-L", root.file("/usr/share/qemu"), "-machine", "powernv9",
+                        "-m", MEMORY, "-vga", "none", *extra)
+
+
+def tree(root, extra, append, initrd_size):
+    """The device tree of one start, as bytes."""
+    machine = [word for word in extra if word not in _CLOCK]
+    own = devicetree.emulators_own(_machine(root, machine), environment(root),
+                                   repr((root.path.name, root.version("qemu-system-ppc"), MEMORY, machine)))
+    return devicetree.for_boot(devicetree.with_large_pages(own), f"{CMDLINE} {append}".strip(),
+                               initrd_size)
+
+
+def command(root, kernel, initrd, dtb, extra=()):
     """The whole command line of one machine. The console is standard input and output."""
-    return root.command(
-        PROGRAM, "-L", root.file("/usr/share/qemu"), "-machine", "powernv9", "-m", MEMORY,
-        "-display", "none", "-vga", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
-        "-kernel", kernel, "-initrd", initrd, "-append", f"{CMDLINE} {append}".strip(), *extra)
+    return [*_machine(root, extra), "-display", "none", "-monitor", "none", "-serial", "stdio",
+            "-no-reboot", "-kernel", str(kernel), "-initrd", str(initrd), "-dtb", str(dtb)]
 
 
 def environment(root):
