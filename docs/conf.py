@@ -37,6 +37,6 @@ graphviz_output_format = "svg"
 # Types of the kernel and of C, which are documented elsewhere; a name of ours is never here.
 nitpick_ignore_regex = [
     (r"c:identifier", r"(?:__)?[us](?:8|16|32|64)|bool|u?int\d+_t|s?size_t|loff_t|gfp_t|"
-                      r"phys_addr_t|pgoff_t|vm_fault_t|pci_\w+|vfio_(?!nvlink2).*|mm_struct|"
+                      r"phys_addr_t|pgoff_t|pgprot_t|vm_fault(?:_t)?|pci_\w+|vfio_(?!nvlink2).*|mm_struct|"
                       r"vm_area_struct|kvm|device_node|module"),
 ]

@@ -27,6 +27,10 @@
  *
  * NVLINK2_KZALLOC_OBJ(): zeroed memory for an object, which has a name of its
  * own where checkpatch asks for it.
+ *
+ * NVLINK2_INSERT_LEAF(): one entry for a block of page frames, whose number was
+ * a type of its own once. 6.12 has it for other processors only: this one's page
+ * table walkers do not know such an entry for what it is.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
 #define NVLINK2_OPS_OF_VERSION \
@@ -34,9 +38,11 @@
 	.match = vfio_pci_core_match, \
 	.match_token_uuid = vfio_pci_core_match_token_uuid
 #define NVLINK2_KZALLOC_OBJ(obj, gfp) kzalloc_obj(obj, gfp)
+#define NVLINK2_INSERT_LEAF(vmf, pfn, write) vmf_insert_pfn_pmd(vmf, pfn, write)
 #else
 #define NVLINK2_OPS_OF_VERSION	.match = vfio_pci_core_match
 #define NVLINK2_KZALLOC_OBJ(obj, gfp) kzalloc(sizeof(obj), gfp)
+#define NVLINK2_INSERT_LEAF(vmf, pfn, write) vmf_insert_pfn_pmd(vmf, (pfn_t) { pfn }, write)
 #endif
 
 #endif /* NVLINK2_COMPAT_H */

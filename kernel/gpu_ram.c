@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * GPU RAM as user space maps it: mmap, faults, and the gate that keeps everybody
- * out while the GPU is in reset.
+ * GPU RAM as user space maps it: mmap, and the gate that keeps everybody out
+ * while the GPU is in reset.
  *
- * mmap inserts no page. Pages go in at fault time, because a present page may
- * be prefetched (see gpu_ram_rw.c), and because remap_pfn_range() at mmap time
+ * mmap inserts no page. Pages go in at fault time (gpu_ram_fault.c), because a
+ * present page may be prefetched, and because remap_pfn_range() at mmap time
  * would run before the vma can be found by a reset's unmap_mapping_range().
  */
 
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/pci.h>
-#include <linux/refcount.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
 
 #include "compat.h"
+#include "gpu_ram.h"
 #include "nvlink2.h"
 #include "range.h"
 #include "region.h"
@@ -26,18 +26,6 @@
 static bool strict_align;
 module_param(strict_align, bool, 0644);
 MODULE_PARM_DESC(strict_align, "refuse mappings of GPU RAM whose address is less aligned than DMA pages of up to 1 GiB may need (default false, as QEMU needs it)");
-
-/**
- * struct nvlink2_mapping - one mmap of GPU RAM, however often it was split
- * @dev: the GPU; lives longer, every vma holds its file
- * @reg: registration of the whole range that was mapped
- * @vmas: vmas that are left of it
- */
-struct nvlink2_mapping {
-	struct nvlink2_device *dev;
-	struct nvlink2_registration *reg;
-	refcount_t vmas;
-};
 
 static void nvlink2_vma_open(struct vm_area_struct *vma)
 {
@@ -65,32 +53,12 @@ static int nvlink2_vma_mremap(struct vm_area_struct *vma)
 	return -EINVAL;
 }
 
-static vm_fault_t nvlink2_gpu_ram_fault(struct vm_fault *vmf)
-{
-	struct vm_area_struct *vma = vmf->vma;
-	struct nvlink2_mapping *map = vma->vm_private_data;
-	struct nvlink2_device *dev = map->dev;
-	u64 pos = nvlink2_pgoff_to_pos(vmf->pgoff);
-	phys_addr_t hpa = dev->topo.gpu.hpa + pos;
-	vm_fault_t ret = VM_FAULT_SIGBUS;
-
-	if (!nvlink2_range_ok(pos, PAGE_SIZE, dev->topo.gpu.size))
-		return ret;
-
-	down_read(&dev->gate);
-	if (!nvlink2_gpu_ram_blocked(dev))
-		ret = vmf_insert_pfn(vma, vmf->address, PHYS_PFN(hpa));
-	up_read(&dev->gate);
-
-	trace_vfio_pci_nvgpu_mmap_fault(dev->core.pdev, hpa, vmf->address, ret);
-	return ret;
-}
-
 static const struct vm_operations_struct nvlink2_gpu_ram_vm_ops = {
 	.open = nvlink2_vma_open,
 	.close = nvlink2_vma_close,
 	.mremap = nvlink2_vma_mremap,
 	.fault = nvlink2_gpu_ram_fault,
+	.huge_fault = nvlink2_gpu_ram_huge_fault,
 };
 
 /* See nvlink2_range_align(): what is less aligned may stop the host. */
@@ -192,24 +160,6 @@ static void nvlink2_gpu_ram_zap(struct nvlink2_device *dev)
 		unmap_mapping_range(dev->core.vdev.inode->i_mapping,
 				    VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_NUM_REGIONS),
 				    0, true);
-}
-
-/**
- * nvlink2_gpu_ram_blocked() - is GPU RAM out of bounds just now?
- * @dev: the GPU
- *
- * Context: gate held. The power state changes under memory_lock, but to sleep
- * only between nvlink2_gpu_ram_block() and nvlink2_gpu_ram_unblock().
- * Return: true while a reset or an error recovery is under way, or the GPU
- * asleep.
- */
-bool nvlink2_gpu_ram_blocked(struct nvlink2_device *dev)
-{
-	pci_power_t state = dev->core.pdev->current_state;
-
-	lockdep_assert_held(&dev->gate);
-	return dev->resets || dev->frozen || dev->core.pm_runtime_engaged ||
-	       state == PCI_D3hot || state == PCI_D3cold;
 }
 
 /**

@@ -8,7 +8,9 @@
  *	device_lock		(pci: reset)
  *	mmap_lock		(mm: mmap, munmap, fault)
  *	core.memory_lock	(vfio-pci: held for write by its resets)
- *	gate			(ours: fault and copy for read, reset for write)
+ *	gate			(ours: copy and most faults for read; reset, and
+ *				 faults that bring pages where a leaf would
+ *				 fit, for write)
  *	quarantine lock		(ours; nothing that faults is called under it)
  *
  * Nothing that can fault on user memory runs with gate held: a fault takes
@@ -41,8 +43,8 @@ struct nvlink2_lpar {
  * @core: vfio-pci's device; first, because vfio allocates the whole by it
  * @topo: what the device tree said at open; stable until close
  * @lpar: the partition a GPU serves
- * @gate: held for read while GPU RAM is touched or a page of it inserted, for
- *	  write to change @resets or @frozen
+ * @gate: held for read while GPU RAM is touched or pages of it inserted, for
+ *	  write to change @resets or @frozen, or to insert alone
  * @resets: resets in progress; no GPU RAM access while not 0
  * @frozen: an error was reported and recovery is not over
  * @quarantined: the user was told that the RAM is still registered for DMA
@@ -76,6 +78,24 @@ static inline u64 nvlink2_pgoff_to_pos(pgoff_t pgoff)
 	return ((u64)pgoff << PAGE_SHIFT) & VFIO_PCI_OFFSET_MASK;
 }
 
+/**
+ * nvlink2_gpu_ram_blocked() - is GPU RAM out of bounds just now?
+ * @dev: the GPU
+ *
+ * Context: gate held. The power state changes under memory_lock, but to sleep
+ * only between nvlink2_gpu_ram_block() and nvlink2_gpu_ram_unblock().
+ * Return: true while a reset or an error recovery is under way, or the GPU
+ * asleep.
+ */
+static inline bool nvlink2_gpu_ram_blocked(const struct nvlink2_device *dev)
+{
+	pci_power_t state = dev->core.pdev->current_state;
+
+	lockdep_assert_held(&dev->gate);
+	return dev->resets || dev->frozen || dev->core.pm_runtime_engaged ||
+	       state == PCI_D3hot || state == PCI_D3cold;
+}
+
 /* gpu_ram.c */
 void nvlink2_gpu_ram_init(struct nvlink2_device *dev);
 int nvlink2_gpu_ram_ready(struct nvlink2_device *dev);
@@ -84,7 +104,6 @@ void nvlink2_gpu_ram_block(struct nvlink2_device *dev);
 void nvlink2_gpu_ram_unblock(struct nvlink2_device *dev);
 void nvlink2_gpu_ram_freeze(struct nvlink2_device *dev);
 void nvlink2_gpu_ram_thaw(struct nvlink2_device *dev);
-bool nvlink2_gpu_ram_blocked(struct nvlink2_device *dev);
 
 /* registration.c */
 struct nvlink2_registration *

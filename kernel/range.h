@@ -12,6 +12,12 @@
 
 #include "nvlink2_contract.h"
 
+/*
+ * What one touch of GPU RAM may make present: what one entry of a radix tree
+ * above its pages covers, with 4 KiB pages as with 64 KiB ones.
+ */
+#define NVLINK2_BLOCK	(2ULL << 20)
+
 /**
  * nvlink2_range_ok() - does an access lie whole inside a region?
  * @pos: first byte, counted from the start of the region
@@ -60,6 +66,44 @@ static inline u64 nvlink2_range_piece(u64 pos, u64 len, u64 step)
 	u64 room = step - (pos & (step - 1));
 
 	return min(len, room);
+}
+
+/**
+ * struct nvlink2_span - a range of user addresses
+ * @start: the first
+ * @len: length in bytes
+ */
+struct nvlink2_span {
+	u64 start;
+	u64 len;
+};
+
+/**
+ * nvlink2_fault_span() - what one fault may make present
+ * @addr: user address of the page that was touched, inside the mapping
+ * @start: first user address of the mapping
+ * @end: first one behind it
+ * @pos: what the page is in the region, inside of it
+ * @size: size of the region in bytes
+ *
+ * The block of NVLINK2_BLOCK bytes around the address, clipped to the mapping
+ * and to the region. All arguments are multiples of the page size.
+ *
+ * Context: any.
+ * Return: the span; it has @addr in it.
+ */
+static inline struct nvlink2_span
+nvlink2_fault_span(u64 addr, u64 start, u64 end, u64 pos, u64 size)
+{
+	u64 ahead = addr & (NVLINK2_BLOCK - 1);
+	u64 behind = NVLINK2_BLOCK - ahead;
+
+	ahead = min(ahead, min(addr - start, pos));
+	behind = min(behind, min(end - addr, size - pos));
+	return (struct nvlink2_span) {
+		.start = addr - ahead,
+		.len = ahead + behind,
+	};
 }
 
 /**

@@ -171,6 +171,42 @@ static void test_range_pieces_tile(struct kunit *test)
 				tile(test, places[i], lengths[k], steps[s]);
 }
 
+/* Both page sizes, each page of a mapping that begins and ends inside of a block. */
+static void test_range_fault_span(struct kunit *test)
+{
+	static const u64 pages[] = { SZ_4K, SZ_64K };
+	const u64 block = NVLINK2_BLOCK, size = 3 * block;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		u64 page = pages[i], start = block + 3 * page, addr;
+		u64 end = 3 * block - 5 * page;
+
+		for (addr = start; addr < end; addr += page) {
+			struct nvlink2_span span =
+				nvlink2_fault_span(addr, start, end,
+						   addr - start + page, size);
+			u64 first = max(addr & ~(block - 1), start);
+			u64 behind = min((addr | (block - 1)) + 1, end);
+
+			KUNIT_ASSERT_EQ(test, span.start, first);
+			KUNIT_ASSERT_EQ(test, span.start + span.len, behind);
+		}
+	}
+}
+
+/* Behind the window is another GPU, before it who knows what. */
+static void test_range_fault_span_in_the_window(struct kunit *test)
+{
+	struct nvlink2_span span;
+
+	span = nvlink2_fault_span(SZ_4M + SZ_64K, 0, SZ_16M, SZ_4K, SZ_2M);
+	KUNIT_EXPECT_EQ(test, span.start, SZ_4M + SZ_64K - SZ_4K);
+	span = nvlink2_fault_span(SZ_4M, 0, SZ_16M, SZ_2M, SZ_2M + SZ_64K);
+	KUNIT_EXPECT_EQ(test, span.start, SZ_4M);
+	KUNIT_EXPECT_EQ(test, span.len, SZ_64K);
+}
+
 static void test_range_meet(struct kunit *test)
 {
 	u64 a, b, a_len, b_len;
@@ -236,6 +272,8 @@ static struct kunit_case nvlink2_range_cases[] = {
 	KUNIT_CASE(test_range_ok_pages),
 	KUNIT_CASE(test_range_clip_edges),
 	KUNIT_CASE(test_range_pieces_tile),
+	KUNIT_CASE(test_range_fault_span),
+	KUNIT_CASE(test_range_fault_span_in_the_window),
 	KUNIT_CASE(test_range_meet),
 	KUNIT_CASE(test_range_align_D3),
 	KUNIT_CASE(test_range_tgt_vectors),

@@ -69,6 +69,31 @@ DEFINE_EVENT(nvlink2_mmap, vfio_pci_npu2_mmap,
 	TP_ARGS(pdev, hpa, ua, size, ret)
 );
 
+TRACE_EVENT(nvlink2_gpu_ram_fill,
+	TP_PROTO(struct pci_dev *pdev, unsigned long hpa, unsigned long ua,
+		 unsigned long size, unsigned int order, bool leaf),
+	TP_ARGS(pdev, hpa, ua, size, order, leaf),
+	TP_STRUCT__entry(
+		__string(name, pci_name(pdev))
+		__field(unsigned long, hpa)
+		__field(unsigned long, ua)
+		__field(unsigned long, size)
+		__field(unsigned int, order)
+		__field(bool, leaf)
+	),
+	TP_fast_assign(
+		__assign_str(name);
+		__entry->hpa = hpa;
+		__entry->ua = ua;
+		__entry->size = size;
+		__entry->order = order;
+		__entry->leaf = leaf;
+	),
+	TP_printk("%s: %lx -> %lx size=%lx order=%u leaf=%d", __get_str(name),
+		  __entry->hpa, __entry->ua, __entry->size, __entry->order,
+		  __entry->leaf)
+);
+
 #endif /* NVLINK2_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

@@ -20,6 +20,8 @@ TREE = Path(os.environ.get("NVLINK2_TREE") or ROOT)
 REVIEWED = [
     ("generated/kernel/nvlink2_regions.h", "descs[id]",
      "an enum; every caller in the driver names a constant"),
+    ("kernel/gpu_ram_fault.c", "nvlink2_around_names[READ_ONCE(fault_around)]",
+     "what sysfs_match_string() found in that table"),
 ]
 # A type and a name before the bracket: a declaration, whose bracket holds a size.
 _DECLARATION = re.compile(r"^\s*(?:static |const |unsigned |struct )*\w+[\s*]+(?:const )?$")

@@ -165,7 +165,7 @@ def parameters(tree):
     found = {}
     for path, text in _sources(tree):
         calls = re.findall(r"^module_param\w*\(", text, re.M)
-        known = re.findall(r"^module_param(?:_array)?\((\w+), [^;]*?(0\d+)\);", text, re.M)
+        known = re.findall(r"^module_param(?:_array|_cb)?\((\w+), [^;]*?(0\d+)\);", text, re.M)
         if len(calls) != len(known):
             raise AbiError(f"{path}: a kind of module_param that is not understood")
         for name, mode in known:

@@ -12,6 +12,7 @@ from tests.lab.paths import ROOT
 
 from . import abi
 
+ALIGN = "parameters/strict_align\n"
 STRICT = "docs/ABI/testing/sysfs-module-nvlink2-vfio-pci"
 SIM = "docs/ABI/testing/sysfs-module-nvlink2-sim"
 DEBUGFS = "docs/ABI/testing/debugfs-nvlink2-sim"
@@ -80,7 +81,7 @@ def test_flaws_of_the_simulator_are_listed():
 @pytest.mark.parametrize("file, old, new, sentence", [
     (STRICT, "strict_align\n", "strict_alien\n", "strict_align: no entry"),
     (STRICT, "strict_align\n", "strict_alien\n", "strict_alien: an entry, and no such thing"),
-    (STRICT, "(RW)", "(RO)", "strict_align: described as RO, is RW"),
+    (STRICT, "(RW) Y", "(RO) Y", "strict_align: described as RO, is RW"),
     (STRICT, "", ENTRY.format("bus/pci/devices/.../tgt"), "tgt: an entry, and no such thing"),
     (SIM, "parameters/speed\n", "parameters/sped\n", "speed: no entry"),
     (DEBUGFS, "(WO)", "(RW)", "hooks: described as RW, is WO"),
@@ -106,11 +107,12 @@ def test_one_too_many_or_too_few_is_told(tree, file, old, new, sentence):
 
 
 @pytest.mark.parametrize("file, old, new, sentence", [
-    (STRICT, "Date:", "When:", "When is no tag"),
-    (STRICT, "November 2026", "2026-11-23", "a month and a year"),
-    (STRICT, "KernelVersion:\t6.12\n", "", "has no KernelVersion"),
-    (STRICT, "\t\t(RW)", "(RW)", "neither a tag nor indented"),
-    (STRICT, "Contact:", "Date:\t\tMay 2026\nContact:", "a second time"),
+    (STRICT, f"{ALIGN}Date:", f"{ALIGN}When:", "When is no tag"),
+    (STRICT, f"{ALIGN}Date:\t\tNovember 2026", f"{ALIGN}Date:\t\t2026-11-23", "a month and a year"),
+    (STRICT, f"{ALIGN}Date:\t\tNovember 2026\nKernelVersion:\t6.12\n",
+     f"{ALIGN}Date:\t\tNovember 2026\n", "has no KernelVersion"),
+    (STRICT, "\t\t(RW) Y", "(RW) Y", "neither a tag nor indented"),
+    (STRICT, f"{ALIGN}Date:", f"{ALIGN}Date:\t\tMay 2026\nDate:", "a second time"),
     (STRICT, ".. SPDX-License-Identifier: GPL-2.0-only\n", "", "no licence"),
     (SIM, "", ENTRY.format("module/nvlink2_sim/parameters/gpu"), "two entries"),
     ("kernel/main.c", "static int nvlink2_probe(",

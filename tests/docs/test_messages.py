@@ -34,10 +34,14 @@ def test_every_message_has_its_entry(tree):
 
 
 def test_nothing_is_read_over():
-    """Counted in another way: a literal that ends with a new line is printed by something."""
+    """
+    Counted in another way: a literal that ends with a new line is printed by something, or is what
+    a file in sysfs has in it.
+    """
     lines = [line for path in sorted((ROOT / "kernel").glob("*.[ch]"))
              if not path.name.endswith("_kunit.c")
-             for line in re.findall(r'"[^"]*\\n"', path.read_text("utf-8"))]
+             for line in re.findall(r'"[^"]*\\n"', re.sub(r"sysfs_emit\([^;]*;", "",
+                                                           path.read_text("utf-8")))]
     whole = [text for text, _ in messages.of_driver(ROOT)
              if not text.startswith("device tree: <>: <>: ") or "link <>" in text]
     # One more is nvlink2_bad()'s own, which stands for all flaws.

@@ -27,6 +27,7 @@
 #define ATSD_BASE	0xc0000000ULL
 #define ATSD_SIZE	0x10000ULL
 #define REGION		9		/* the first region after vfio-pci's own */
+#define BLOCK		0x200000ULL	/* what one touch makes present */
 
 struct test {
 	const char *name;
@@ -90,6 +91,9 @@ void machine_find(void);
 void machine_need(unsigned int wanted_slots, unsigned int functions);
 bool module_loaded(const char *name);
 bool module_is_busy(const char *name);
+void module_load(const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void module_unload(const char *name);
 void driver_insert(void);
 void driver_load(void);
 void driver_unload(void);
@@ -170,9 +174,12 @@ extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
 	refs_tests[], rw_limits_tests[], partition_tests[], map_tests[],
 	dma_tests[], quarantine_tests[], failnth_tests[],
 	failnth_driver_tests[], walker_tests[], qemu_tests[], kvm_tests[],
-	watch_tests[], kernel_bug_tests[];
+	watch_tests[], kernel_bug_tests[], fault_tests[], fault_radix_tests[],
+	fault_hash_tests[], fault_race_tests[],
+	copy_map_tests[];
 
 void demo(void);
-void bench(void);
+void bench_full(void);
+void bench_short(void);
 
 #endif /* NVTEST_H */

@@ -231,15 +231,15 @@ static void check_reset(void (*reset)(void))
 	CHECK_EQ(get(word(other_ram, MINE)), 0x32);
 	child_touch();
 	trace = trace_stop();
-	CHECKF(faulted(trace, gpu, GPU_BASE + MINE * page),
+	CHECKF(faulted(trace, gpu, GPU_BASE + MINE * BLOCK),
 	       "the mapping survived:\n%s", trace);
-	CHECKF(faulted(trace, gpu, GPU_BASE + CHILDS * page),
+	CHECKF(faulted(trace, gpu, GPU_BASE + CHILDS * BLOCK),
 	       "the second process's mapping survived:\n%s", trace);
 	CHECKF(!strstr(trace, other), "the other GPU's mapping went:\n%s",
 	       trace);
-	CHECK_EQ(phys_read(GPU_BASE + MINE * page), 0x31);
+	CHECK_EQ(phys_read(GPU_BASE + MINE * BLOCK), 0x31);
 	put(word(ram, MINE), 0x33);
-	CHECK_EQ(phys_read(GPU_BASE + MINE * page), 0x33);
+	CHECK_EQ(phys_read(GPU_BASE + MINE * BLOCK), 0x33);
 }
 
 static void device_reset_D7(void)

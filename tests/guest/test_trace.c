@@ -34,7 +34,7 @@ static void gpu_mmap_and_faults(void)
 	trace_start();
 	ram = map_region(fd, page, GPU_SIZE - page);
 	ram[0] = 1;
-	ram[3 * page + 5] = 1;
+	ram[BLOCK + 5] = 1;
 	trace = trace_stop();
 
 	must_have(trace, "vfio_pci_nvgpu_mmap: %s: %llx -> %lx size=%llx ret=0",
@@ -44,7 +44,7 @@ static void gpu_mmap_and_faults(void)
 	must_have(trace, "vfio_pci_nvgpu_mmap_fault: %s: %llx -> %lx ret=256",
 		  gpu, GPU_BASE + page, (unsigned long)ram);
 	must_have(trace, "vfio_pci_nvgpu_mmap_fault: %s: %llx -> %lx ret=256",
-		  gpu, GPU_BASE + 4 * page, (unsigned long)ram + 3 * page);
+		  gpu, GPU_BASE + page + BLOCK, (unsigned long)(ram + BLOCK));
 }
 
 static void bridge_mmap(void)

@@ -32,7 +32,7 @@ void two_gpus(void)
 
 volatile uint64_t *word(volatile uint64_t *at, unsigned int nr)
 {
-	return at + nr * page / 8;
+	return at + nr * BLOCK / 8;
 }
 
 /* A word that must be there. */

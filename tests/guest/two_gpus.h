@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Which page of the window is whose. */
+/* Which block of the window is whose: a touch makes all of one present. */
 enum { MINE, CHILDS, DURING };
 
 extern const char *gpu, *bridge, *other;	/* functions */

@@ -125,6 +125,78 @@ static void test_pieces_tile_the_range(void **state)
 	}
 }
 
+/*
+ * Every page of mappings and regions around a block's edges: the span is exactly
+ * those pages of the block that are in both.
+ */
+static void check_span(u64 start, u64 end, u64 pos, u64 size, u64 page)
+{
+	u64 addr, at, in, first = ~0ULL, behind = 0;
+	struct nvlink2_span span;
+
+	for (addr = start; addr < end; addr += page) {
+		u64 touched = pos + (addr - start);
+
+		if (touched >= size)
+			break;
+		first = ~0ULL;
+		for (in = 0; in < NVLINK2_BLOCK; in += page) {
+			at = (addr & ~(NVLINK2_BLOCK - 1)) + in;
+			/* In 128 bits, as what lies below the region is negative. */
+			__int128 place = (__int128)touched + at - addr;
+
+			if (at < start || at >= end || place < 0 || place >= size)
+				continue;
+			if (first == ~0ULL)
+				first = at;
+			behind = at + page;
+		}
+		span = nvlink2_fault_span(addr, start, end, touched, size);
+		assert_int_equal(span.start, first);
+		assert_int_equal(span.start + span.len, behind);
+	}
+}
+
+static void test_span_is_what_block_mapping_and_region_share(void **state)
+{
+	static const u64 skews[] = { 0, 1, 3, 31 };
+	const u64 block = NVLINK2_BLOCK, page = 0x10000;
+	size_t s, e, p, z;
+
+	(void)state;
+	for (s = 0; s < COUNT(skews); s++)
+		for (e = 0; e < COUNT(skews); e++)
+			for (p = 0; p < COUNT(skews); p++)
+				for (z = 0; z < COUNT(skews); z++) {
+					u64 start = 4 * block + skews[s] * page;
+					u64 end = 7 * block - skews[e] * page;
+
+					check_span(start, end, skews[p] * page,
+						   3 * block - skews[z] * page, page);
+					/* Smaller than a block. */
+					check_span(start, start + (1 + skews[e]) * page,
+						   block + skews[p] * page, 4 * block, page);
+				}
+	/* With the smallest pages, and where the address space ends. */
+	check_span(block - 4096, 2 * block + 4096, 4096, 1ULL << 40, 4096);
+	check_span(0 - block, 0 - (u64)page, 0, 1ULL << 40, page);
+}
+
+/* What comes before the page in the region cannot be had by any mapping. */
+static void test_span_stays_in_the_region(void **state)
+{
+	const u64 block = NVLINK2_BLOCK;
+	struct nvlink2_span span;
+
+	(void)state;
+	span = nvlink2_fault_span(block + 0x20000, 0, 4 * block, 0x10000, block);
+	assert_int_equal(span.start, block + 0x10000);
+	span = nvlink2_fault_span(block + 0x20000, 0, 4 * block, 0x10000, 0x30000);
+	assert_int_equal(span.len, 0x30000);
+	span = nvlink2_fault_span(block, 0, 4 * block, 0, UINT64_MAX);
+	assert_int_equal(span.len, block);
+}
+
 static void test_meet_is_having_a_byte_in_common(void **state)
 {
 	u64 a, b, a_len, b_len;
@@ -219,6 +291,8 @@ int main(void)
 		cmocka_unit_test(test_ok_at_every_edge),
 		cmocka_unit_test(test_clip_is_the_most_that_fits),
 		cmocka_unit_test(test_pieces_tile_the_range),
+		cmocka_unit_test(test_span_is_what_block_mapping_and_region_share),
+		cmocka_unit_test(test_span_stays_in_the_region),
 		cmocka_unit_test(test_meet_is_having_a_byte_in_common),
 		cmocka_unit_test(test_align_is_what_address_and_length_have),
 		cmocka_unit_test(test_tgt_of_real_machines),
