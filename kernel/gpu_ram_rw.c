@@ -22,7 +22,8 @@
 #include "nvlink2.h"
 #include "range.h"
 
-#define NVLINK2_PIECE	SZ_2M
+/* Pages from which on it is cheaper to map the whole block around them. */
+#define NVLINK2_MANY_PAGES	8
 /* Tries in a row without a byte copied before the memory itself is blamed. */
 #define NVLINK2_STUCK	8
 /*
@@ -34,25 +35,44 @@
 #define NVLINK2_MC_BLOCK	128
 
 /*
- * Copies @len bytes at @pos, which cross no multiple of NVLINK2_PIECE. Returns
- * how many were surely copied before a user page was missing or memory failed,
- * or an errno.
+ * Maps @len bytes at @pos, which lie in one block. Many pages are mapped by
+ * mapping the block, which the radix MMU does by one entry: no more than what a
+ * touch of the same bytes through mmap makes present.
+ */
+static void *nvlink2_piece_map(struct nvlink2_device *dev, u64 pos, size_t len,
+			       size_t *skip)
+{
+	phys_addr_t hpa = dev->topo.gpu.hpa + pos;
+	phys_addr_t base = round_down(hpa, PAGE_SIZE);
+	size_t size = round_up(hpa - base + len, PAGE_SIZE);
+	phys_addr_t block = round_down(hpa, NVLINK2_BLOCK);
+
+	if (size > NVLINK2_MANY_PAGES * PAGE_SIZE &&
+	    nvlink2_range_ok(block - dev->topo.gpu.hpa, NVLINK2_BLOCK,
+			     dev->topo.gpu.size)) {
+		base = block;
+		size = NVLINK2_BLOCK;
+	}
+	*skip = hpa - base;
+	return memremap(base, size, MEMREMAP_WB);
+}
+
+/*
+ * Copies @len bytes at @pos, which lie in one block. Returns how many were surely
+ * copied before a user page was missing or memory failed, or an errno.
  */
 static ssize_t nvlink2_copy_piece(struct nvlink2_device *dev, char __user *buf,
 				  u64 pos, size_t len, bool iswrite)
 {
-	phys_addr_t hpa = dev->topo.gpu.hpa + pos;
-	phys_addr_t base = round_down(hpa, PAGE_SIZE);
-	size_t skip = hpa - base;
 	ssize_t ret = -EIO;
-	size_t left;
+	size_t left, skip;
 	void *map;
 
 	down_read(&dev->gate);
 	if (nvlink2_gpu_ram_blocked(dev))
 		goto unlock;
 
-	map = memremap(base, round_up(skip + len, PAGE_SIZE), MEMREMAP_WB);
+	map = nvlink2_piece_map(dev, pos, len, &skip);
 	if (!map) {
 		ret = -ENOMEM;
 		goto unlock;
@@ -154,8 +174,8 @@ ssize_t nvlink2_gpu_ram_rw(struct vfio_pci_core_device *core, char __user *buf,
 			ret = -EINTR;
 			break;
 		}
-		len = nvlink2_range_piece(pos + done, count - done,
-					  NVLINK2_PIECE);
+		len = nvlink2_range_piece(dev->topo.gpu.hpa + pos + done,
+					  count - done, NVLINK2_BLOCK);
 		ret = nvlink2_rw_piece(dev, buf + done, pos + done, len,
 				       iswrite);
 		if (ret < 0)
