@@ -19,6 +19,12 @@ static const struct test *const basic_lists[] = {
 static const struct test *const dma_lists[] = {
 	dma_tests, quarantine_tests, NULL
 };
+static const struct test *const fault_lists[] = {
+	fault_tests, fault_race_tests, fault_radix_tests, copy_map_tests, NULL
+};
+static const struct test *const hash_lists[] = {
+	fault_hash_tests, fault_tests, fault_race_tests, copy_map_tests, NULL
+};
 static const struct test *const topology_lists[] = { topology_tests, NULL };
 
 static const struct test *const clients_lists[] = {
@@ -38,6 +44,8 @@ static const struct test *const failnth_lists[] = {
 static const struct suite suites[] = {
 	{ "basic", basic_lists },
 	{ "dma", dma_lists },
+	{ "fault", fault_lists },
+	{ "hash", hash_lists },
 	{ "topology", topology_lists },
 	{ "clients", clients_lists },
 	{ "kvm", kvm_lists },
@@ -205,7 +213,7 @@ static void kunit(void)
 static int show(void (*run)(void))
 {
 	runner = getpid();
-	if (guarded(machine_find) && guarded(run))
+	if (guarded(machine_find) && guarded(run) && guarded(clean_up))
 		return 0;
 	dprintf(STDERR_FILENO, "nvtest: %s\n", reason);
 	return 1;
@@ -216,11 +224,11 @@ static int usage(void)
 	fputs("usage: nvtest SUITE [TEST...]   run a suite, or some tests of it\n"
 	      "       nvtest --list SUITE      the names of its tests\n"
 	      "       nvtest demo              show a machine with 2 GPUs and 4 bridges\n"
-	      "       nvtest bench             measure first touch and copies\n"
+	      "       nvtest bench [short]     measure touches, copies and calls, in instructions\n"
 	      "       nvtest kunit             load the driver; its KUnit suites run\n"
 	      "       nvtest attack [SECONDS [SEED]]   be a hostile owner of a GPU\n"
-	      "suites: basic, dma, topology, clients, kvm; kernelbugs, race, failnth (debug kernel\n"
-	      "        only)\n",
+	      "suites: basic, dma, fault, topology, clients, kvm; hash (hash MMU only); kernelbugs,\n"
+	      "        race, failnth (debug kernel only)\n",
 	      stderr);
 	return 2;
 }
@@ -240,7 +248,8 @@ int main(int argc, char **argv)
 	if (!list && !strcmp(name, "demo"))
 		return show(demo);
 	if (!list && !strcmp(name, "bench"))
-		return show(bench);
+		return show(argc > 2 && !strcmp(argv[2], "short") ? bench_short :
+								  bench_full);
 	if (!list && !strcmp(name, "kunit"))
 		return show(kunit);
 	for (i = 0; i < ARRAY_LEN(suites); i++) {

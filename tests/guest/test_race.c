@@ -2,7 +2,8 @@
 /*
  * Resets against everything else that reaches GPU RAM: threads and a second
  * process that touch it, copy it, map and unmap it, while it is blocked and
- * unblocked as fast as it goes. Nothing is served that began in between, and
+ * unblocked as fast as it goes, and while what a fault brings changes: a leaf,
+ * the pages of a block, one page. Nothing is served that began in between, and
  * nothing gets stuck.
  *
  * Where there is one processor only (-icount), threads would change where they
@@ -25,6 +26,7 @@
 
 #include <linux/vfio.h>
 
+#include "fault.h"
 #include "nvtest.h"
 
 #define ROUNDS		10000
@@ -309,13 +311,17 @@ static void set_up(long pause_ns)
 	race->pause.tv_nsec = pause_ns;
 }
 
-static int hooks;
+static int hooks, around_fd;
 static char prepare[64], done[64];
 
 static void open_hooks(void)
 {
 	hooks = keep(open("/sys/kernel/debug/nvlink2-sim/hooks",
 			  O_WRONLY | O_CLOEXEC), "hooks");
+	/* Both are as they were when the test is over. */
+	fault_around("block");
+	thp(true);
+	around_fd = keep(open(FAULT_AROUND, O_WRONLY | O_CLOEXEC), FAULT_AROUND);
 	snprintf(prepare, sizeof(prepare), "prepare %s", gpu);
 	snprintf(done, sizeof(done), "done %s", gpu);
 }
@@ -337,8 +343,23 @@ static void phase(void)
 	nanosleep(&pause, NULL);
 }
 
-static const char *round_of_hooks(void)
+/*
+ * What the next faults bring, as seen from the kernel (it asks for a block, or
+ * does not) and from us. The second process keeps what it began with.
+ */
+static bool change_filling(unsigned int round)
 {
+	const char *around = round & 2 ? "page" : "block";
+
+	return !prctl(PR_SET_THP_DISABLE, round & 1, 0, 0, 0) &&
+	       pwrite(around_fd, around, strlen(around), 0) ==
+	       (ssize_t)strlen(around);
+}
+
+static const char *round_of_hooks(unsigned int round)
+{
+	if (!change_filling(round))
+		return "what a fault brings could not be changed";
 	become(MOVING);
 	if (!call(prepare))
 		return "prepare failed";
@@ -363,7 +384,7 @@ static const char *many_rounds(void)
 	if (sched_setscheduler(0, SCHED_FIFO, &first))
 		return "no real-time priority";
 	for (i = 0; !error && i < ROUNDS; i++)
-		error = round_of_hooks();
+		error = round_of_hooks(i);
 	if (sched_setscheduler(0, SCHED_OTHER, &usual))
 		return "no usual priority";
 	return error;

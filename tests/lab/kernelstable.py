@@ -17,6 +17,7 @@ BEGIN = "<!-- made by `make kernels-table` from what the tests ran -->\n"
 END = "<!-- end of what was made -->\n"
 _FOLDER = BUILD / "results"
 _FROM = {flavours.SUITE: "Debian 12 backports", "forky": "Debian forky"}
+_ROWS = (*flavours.FLAVOURS, *flavours.HASH, *flavours.DEBUG)
 
 
 def record(flavour, suite, cases):
@@ -28,7 +29,7 @@ def record(flavour, suite, cases):
 
 def wanted():
     """Every (flavour, suite) of the table."""
-    return [(name, suite) for name in flavours.BUILT_FOR for suite in suites.of_flavour(name)]
+    return [(name, suite) for name in _ROWS for suite in suites.of_flavour(name)]
 
 
 def recorded():
@@ -46,7 +47,7 @@ def _cell(results, flavour, suite):
     if (flavour, suite) not in wanted():
         left_out = flavours.flavour(flavour).debian and suite in suites.SUITES
         patches = [bug.patch for bug in kernelbugs.BUGS if flavour in bug.shown_on]
-        return f"stopped by {', '.join(patches)}" if left_out else "-"
+        return f"stopped by {', '.join(patches)}" if left_out and patches else "-"
     result = results[flavour, suite]
     return f"**{result['failed']} failed**" if result["failed"] else str(result["passed"])
 
@@ -55,9 +56,10 @@ def render(results):
     """The table: a row for each kernel, a column for each suite, in it how many tests passed."""
     columns = list(suites.ALL_SUITES)
     rows = [["kernel", "what it is", *columns]]
-    for name in flavours.BUILT_FOR:
+    for name in _ROWS:
         chosen = flavours.flavour(name)
-        what = (f"{_FROM[chosen.suite]}, stock" if chosen.debian else
+        what = (f"{_FROM[chosen.suite]}, stock" + (f", {chosen.append}" if chosen.append else "")
+                if chosen.debian else
                 "with kernel/patches" + (", KASAN, lockdep" if chosen.lockdep else ", KASAN"))
         rows.append([name, what, *(_cell(results, name, suite) for suite in columns)])
     rows.insert(1, ["---"] * len(rows[0]))

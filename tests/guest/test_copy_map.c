@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What read and write map while they copy: each block that they reach once, and
+ * nothing of another, nor of what lies around the window. Seen by a probe on the
+ * kernel's memremap().
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "nvtest.h"
+
+#define TRACING		"/sys/kernel/tracing/"
+#define SKEW		0x10000ULL
+#define SIZE		(3 * BLOCK + 0x30000ULL)
+
+static void probe_end(void)
+{
+	FILE *file = fopen(TRACING "events/kprobes/nvtest/enable", "w");
+
+	if (file) {
+		fputs("0", file);
+		fclose(file);
+	}
+	file = fopen(TRACING "kprobe_events", "w");
+	if (file) {
+		fputs("-:nvtest", file);
+		fclose(file);
+	}
+}
+
+static void probe_begin(void)
+{
+	finally(probe_end);
+	write_text(TRACING "kprobe_events",
+		   "p:nvtest memremap hpa=%gpr3:x64 size=%gpr4:x64\n");
+	write_text(TRACING "events/kprobes/nvtest/enable", "1");
+}
+
+/* The mappings of one copy lie in their blocks and in the window, one in each. */
+static void check(const char *trace, uint64_t base, uint64_t pos, size_t len)
+{
+	unsigned long long hpa, size, at = base + pos, end = at + len;
+	const char *line = trace;
+
+	while ((line = strstr(line, "hpa="))) {
+		CHECK_EQ(sscanf(line, "hpa=%llx size=%llx", &hpa, &size), 2);
+		line++;
+		CHECKF(hpa >= base && hpa + size <= base + SIZE,
+		       "%#llx bytes at %#llx are not of the window", size, hpa);
+		CHECKF(hpa / BLOCK == (hpa + size - 1) / BLOCK,
+		       "%#llx bytes at %#llx are of two blocks", size, hpa);
+		/* The part of the copy that is next. */
+		CHECKF(hpa <= at && hpa + size > at,
+		       "%#llx bytes at %#llx are not where the copy is, at %#llx",
+		       size, hpa, at);
+		at = at / BLOCK * BLOCK + BLOCK;
+		if (at > end)
+			at = end;
+		CHECKF(hpa + size >= at, "%#llx bytes at %#llx end before %#llx",
+		       size, hpa, at);
+	}
+	CHECKF(at == end, "the copy ends at %#llx and its mappings at %#llx",
+	       end, at);
+}
+
+static void one_block_at_a_time(void)
+{
+	static const struct {
+		uint64_t pos;
+		size_t len;
+	} copies[] = {
+		{ 0, 1 }, { 0, 0x1000 }, { 0xfff, 2 }, { 0x12345, 0x8000 },
+		{ 0, BLOCK }, { BLOCK - SKEW - 1, 2 }, { BLOCK / 2, BLOCK },
+		{ BLOCK - SKEW, BLOCK }, { BLOCK, 2 * BLOCK }, { 0, SIZE },
+		{ SIZE - 0x20000, 0x20000 }, { SIZE - 1, 1 },
+		{ BLOCK - SKEW + 1, BLOCK - 2 },
+	};
+	uint64_t base = GPU_BASE + SKEW;
+	char *buf = malloc(SIZE);
+	size_t i, out;
+	int fd;
+
+	CHECK(buf);
+	memset(buf, 0x3c, SIZE);
+	machine_need(1, 2);
+	sim_load("gpu=%s bridge=%s@0 base=%#llx size=%#llx", slots[0].bdf[0],
+		 slots[0].bdf[1], (unsigned long long)base, SIZE);
+	fd = device_open(slots[0].bdf[0]);
+	probe_begin();
+	for (i = 0; i < ARRAY_LEN(copies); i++)
+		for (out = 0; out < 2; out++) {
+			trace_clear();
+			write_text(TRACING "tracing_on", "1");
+			CHECK_EQ(out ? region_write(fd, buf, copies[i].len,
+						    copies[i].pos) :
+				       region_read(fd, buf, copies[i].len,
+						   copies[i].pos),
+				 copies[i].len);
+			write_text(TRACING "tracing_on", "0");
+			check(read_text(TRACING "trace"), base, copies[i].pos,
+			      copies[i].len);
+		}
+	free(buf);
+}
+
+const struct test copy_map_tests[] = {
+	{ "copy_map_one_block_at_a_time", one_block_at_a_time },
+	{ NULL, NULL }
+};
