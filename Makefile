@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help generate check-generated demo test test-guest test-clients test-debug test-mutants \
-	fuzz attack lint abi-check abi-release abi-face abi-matrix bench install uninstall deb docs \
+	fuzz attack lint abi-check abi-release abi-face abi-matrix bench bench-ratios install uninstall deb docs \
 	modules in-tree patch-series \
 	test-in-tree test-deb kernels-table fetch shell clean distclean
 
@@ -81,9 +81,13 @@ lint: ## static checks: gcc and clang at W=1, sparse, checkpatch, coccinelle, py
 	@$(setup) lint
 	@$(lab) lint $(CHECKS)
 
-bench: ## measure in the emulated machine, and how long the generator takes
+bench: ## count the driver's instructions, against the targets: KERNELS="6.12-4k" BOOTS=5 WRITE=1
 	@$(setup) test
-	@$(lab) bench
+	@$(lab) bench $(KERNELS) $(if $(BOOTS),--boots $(BOOTS)) $(if $(WRITE),--write)
+
+bench-ratios: ## write the ratios that `make test` compares with, tests/bench/ratios.json
+	@$(setup) test
+	@$(lab) bench --ratios
 
 install: ## install header, decoder and tools: PREFIX=/usr/local DESTDIR=DIR; `uninstall` undoes it
 	@$(MAKE) -s -C packaging install

@@ -19,7 +19,7 @@ usage() {
 	  abi           make abi-check, abi-tests/gate
 	  deb           make deb
 	  cleanroot     make test-deb
-  docs          make docs
+	  docs          make docs
 	  all           everything
 
 	--list prints the packages, one a line, and installs nothing.
@@ -52,7 +52,9 @@ cleanroot="$deb mmdebstrap"
 # The manual: kernel-doc, a script of the kernel's, is fetched by the lab and is perl.
 docs='python3 python3-sphinx python3-myst-parser graphviz perl'
 docs="$docs debian-archive-keyring ca-certificates xz-utils dpkg apt tar"
-test="$lint $abi $packages $compilers dpkg-dev libcmocka-dev libclang-rt-dev $manual $docs"
+# Drawing what was measured.
+plots='python3-matplotlib'
+test="$plots $lint $abi $packages $compilers dpkg-dev libcmocka-dev libclang-rt-dev $manual $docs"
 
 wanted=
 list_only=

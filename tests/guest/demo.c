@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What a person sees: a machine with 2 GPUs and 4 bridges, and a round trip
- * through GPU RAM. And what a benchmark sees of it.
+ * through GPU RAM.
  */
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "nvtest.h"
@@ -73,70 +72,6 @@ void demo(void)
 			 slots[0].bdf[2], slots[1].bdf[0], slots[1].bdf[1],
 			 slots[1].bdf[2], NULL });
 	round_trip();
-	devices_close();
-	driver_unload();
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static void report(const char *what, double seconds, double mib)
-{
-	printf("bench %-34s %9.3f ms/MiB\n", what, seconds * 1e3 / mib);
-}
-
-/* First touch and copies, in emulated time: good for ratios in one run. */
-void bench(void)
-{
-	size_t page = page_size(), i;
-	size_t copy = 16 << 20;
-	volatile char *ram, *plain;
-	double start;
-	char *buf;
-	int fd;
-
-	sim_load_default(NULL);
-	fd = device_open(slots[0].bdf[0]);
-
-	plain = mmap(NULL, GPU_SIZE, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	CHECK(plain != MAP_FAILED);
-	start = now();
-	for (i = 0; i < GPU_SIZE; i += page)
-		plain[i] = 1;
-	report("first store, anonymous memory", now() - start, GPU_SIZE >> 20);
-
-	ram = map_region(fd, 0, GPU_SIZE);
-	start = now();
-	for (i = 0; i < GPU_SIZE; i += page)
-		(void)ram[i];
-	report("first load, GPU RAM", now() - start, GPU_SIZE >> 20);
-	unmap((void *)ram, GPU_SIZE);
-
-	ram = map_region(fd, 0, GPU_SIZE);
-	start = now();
-	for (i = 0; i < GPU_SIZE; i += page)
-		ram[i] = 1;
-	report("first store, GPU RAM", now() - start, GPU_SIZE >> 20);
-
-	buf = malloc(copy);
-	CHECK(buf);
-	memset(buf, 1, copy);
-	start = now();
-	memcpy((void *)ram, buf, copy);
-	report("memcpy to mapped GPU RAM", now() - start, copy >> 20);
-	start = now();
-	CHECK_EQ(region_write(fd, buf, copy, 0), copy);
-	report("pwrite of 16 MiB", now() - start, copy >> 20);
-	start = now();
-	CHECK_EQ(region_read(fd, buf, copy, 0), copy);
-	report("pread of 16 MiB", now() - start, copy >> 20);
-
 	devices_close();
 	driver_unload();
 }

@@ -197,6 +197,26 @@ void driver_unload(void)
 		unload(DRIVER);
 }
 
+/* Another module, with parameters. */
+void module_load(const char *name, const char *fmt, ...)
+{
+	char params[256];
+	va_list ap;
+	int err;
+
+	va_start(ap, fmt);
+	vsnprintf(params, sizeof(params), fmt, ap);
+	va_end(ap);
+	err = try_load(name, params);
+	CHECKF(!err, "loading %s with '%s': %s", name, params, strerror(-err));
+}
+
+void module_unload(const char *name)
+{
+	if (module_loaded(name))
+		unload(name);
+}
+
 /* Before the driver: it looks for the functions when it is loaded. */
 void pnv_load(void)
 {

@@ -19,6 +19,10 @@ _INCLUDES = ["-I", str(ROOT / "uapi"), "-I", str(ROOT / "generated/user")]
 
 # What a module build reads, side by side as in the source tree.
 MODULE_INPUTS = ("kernel", "generated/kernel", "uapi")
+# What the driver is measured against; no part of it.
+BENCH_MODULE = ROOT / "tests/bench/module"
+BENCH = "bench"
+BENCH_PRODUCT = "nvlink2-bench.ko"
 _PRODUCTS = ("nvlink2-vfio-pci.ko", "sim/nvlink2-sim.ko", "sim/nvlink2-sim-pnv.ko")
 
 
@@ -90,16 +94,36 @@ def unstripped(name):
     return [BUILD / f"kernel-{name}/kernel" / product for product in _PRODUCTS]
 
 
+def bench_command(name, tree, *more):
+    """The command that builds the module that is measured against, in a copy of its sources."""
+    return ["make", "-C", flavours.kernel(name).headers, f"M={tree / BENCH}", "ARCH=powerpc",
+            f"CROSS_COMPILE={CROSS}", *more, "modules"]
+
+
+def bench_module(name):
+    """Builds the module that the driver is measured against; its path, stripped."""
+    name = flavours.flavour(name).base
+    tree = BUILD / f"kernel-{name}"
+    with locked(tree):
+        synchronize(BENCH_MODULE, tree / BENCH)
+        run(bench_command(name, tree), f"the benchmark's module for {name}", env=module_env(name))
+        return _stripped(tree / BENCH / BENCH_PRODUCT, tree / BENCH / "stripped")
+
+
+def _stripped(path, folder):
+    slim = folder / path.name
+    folder.mkdir(exist_ok=True)
+    run([f"{CROSS}strip", "-g", "-o", slim, path], path.name)
+    return slim
+
+
 def modules_in(name, tree, what, *more):
     """Builds the modules in a copy of the sources: {file name: path of the stripped module}."""
     run(make_command(name, tree, *more), what, env=module_env(name))
     stripped = {}
     for product in _PRODUCTS:
-        path = tree / "kernel" / product
-        slim = tree / "stripped" / path.name
-        slim.parent.mkdir(exist_ok=True)
-        run([f"{CROSS}strip", "-g", "-o", slim, path], path.name)
-        stripped[path.name] = slim
+        slim = _stripped(tree / "kernel" / product, tree / "stripped")
+        stripped[slim.name] = slim
     return stripped
 
 

@@ -5,12 +5,11 @@ import argparse
 import shlex
 import signal
 import sys
-import time
 
-from . import attack, build, clients, flavours, interactive, intreebuild, judge
+from . import attack, bench, build, clients, flavours, interactive, intreebuild, judge
 from . import kernelstable, lint, machine, mutants, qemu, suites
 from .errors import Findings, LabError
-from .paths import BUILD, ROOT, cache
+from .paths import BUILD, cache
 from .progress import note
 from .unpack import remove, remove_tree
 
@@ -97,7 +96,14 @@ def _parser():
     kernels.add_argument("--write", action="store_true", help="put it into docs/kernels.md")
 
     commands.add_parser("demo", help="show a machine with 2 GPUs and 4 bridges")
-    commands.add_parser("bench", help="run the measurements in the machine")
+    measure = flavoured("bench", "measure the driver in counted instructions, and compare with the "
+                                 "targets")
+    measure.add_argument("--boots", type=_positive, default=bench.BOOTS)
+    measure.add_argument("--write", action="store_true",
+                         help="put the figures into docs/performance.md (all kernels only)")
+    measure.add_argument("--ratios", action="store_true",
+                         help="write tests/bench/ratios.json, which `make test` compares with, and "
+                              "nothing else")
     checks = commands.add_parser("lint", help="check the sources: compilers, sparse, checkpatch, "
                                               "coccinelle, Python, shell")
     checks.add_argument("checks", nargs="*", metavar="CHECK",
@@ -250,12 +256,21 @@ def _demo(_):
     return _show("demo", 120)
 
 
-def _bench(_):
-    started = time.perf_counter()
-    build.run([sys.executable, "-m", "codegen", "generate", "--out", BUILD / "bench-generate"],
-              "the generated output", cwd=ROOT)
-    print(f"codegen generate: {time.perf_counter() - started:.2f} s", flush=True)
-    return _show("bench", 600)
+def _bench(args):
+    known = args.flavours or list(flavours.FLAVOURS)
+    wrong = [name for name in known if name not in flavours.FLAVOURS]
+    if wrong:
+        raise LabError(f"{', '.join(wrong)}: measured are {', '.join(flavours.FLAVOURS)}")
+    if args.ratios:
+        bench.write_ratios(suites.payload)
+        return 0
+    if args.write and args.flavours:
+        raise LabError("--write is for all kernels together: leave their names out")
+    measured = bench.measure_all(known, args.boots, suites.payload)
+    missed = bench.report(measured)
+    if args.write:
+        bench.write_page(measured)
+    return 1 if missed else 0
 
 
 def _lint(args):

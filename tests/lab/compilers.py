@@ -16,7 +16,7 @@ from . import build, flavours, kernelmake, source
 from .errors import LabError
 from .paths import BUILD, cache, locked
 from .progress import note
-from .unpack import make_once, remove
+from .unpack import make_once, remove, remove_tree
 
 SERIES = "6.12"
 FRAGMENT = Path(__file__).with_name("clang.config")
@@ -38,7 +38,18 @@ def gcc_and_sparse(name):
                                                             # Debian's build tools lack the
                                                             # script that would switch it off.
                                                             "KBUILD_CHECKSRC=2", *more),
-                     [_BY_COMPILER, _BY_SPARSE])
+                     [_BY_COMPILER, _BY_SPARSE]) + _bench_warnings(name)
+
+
+def _bench_warnings(name):
+    """The same of the module that the driver is measured against; the tools are proved above."""
+    tree = BUILD / f"lint-{name}"
+    with locked(tree):
+        remove_tree(tree / build.BENCH)
+        build.synchronize(build.BENCH_MODULE, tree / build.BENCH)
+        text = build.run(build.bench_command(name, tree, "W=1", "C=2", "KBUILD_CHECKSRC=2"),
+                         f"the benchmark's module for {name}", env=build.module_env(name))
+    return [f"{name}: {line}" for line in own_warnings(text, tree, build.BENCH)]
 
 
 def clang():
@@ -91,13 +102,16 @@ def need(tool):
         raise LabError(f"{tool} is missing: run `sh tests/setup.sh lint`")
 
 
-def own_warnings(text, tree):
-    """The compiler's and sparse's complaints about files of the tree, not of the headers."""
+def own_warnings(text, tree, folder="kernel"):
+    """
+    The compiler's and sparse's complaints about files of the tree, not of the headers; what has no
+    whole path lies in the folder.
+    """
     tree, found = Path(tree), []
     for line in re.findall(r"^\S+:\d+:.*(?:warning|error):.*$", text, re.MULTILINE):
         file, colon, rest = line.partition(":")
         # Linux 6.13 and later compile modules in their own folder, and name files from there.
-        path = Path(file) if file.startswith("/") else tree / "kernel" / file
+        path = Path(file) if file.startswith("/") else tree / folder / file
         if tree in path.parents:
             found.append(f"{path.relative_to(tree)}{colon}{rest}")
     return found

@@ -30,10 +30,11 @@ _MODULE_FOLDERS = ("*/kernel/drivers/vfio/*", "*/kernel/arch/powerpc/kvm/*")
 
 class Flavour(NamedTuple):
     """
-    A kernel: its series, Debian's name of the configuration, the suite it comes from, and the
-    emulator's options, and what is added to the kernel's command line. `parts` are the packages with vmlinux, the list of what is built in, and
-    the modules; `own_tools`: only the suite's own compiler can build for it. `patched`: of those
-    that the lab builds, whether with the patches of kernel/patches, and with lockdep.
+    A kernel: its series, Debian's name of the configuration, the suite it comes from, the
+    emulator's options, and what is added to the kernel's command line. `parts` are the packages
+    with vmlinux, the list of what is built in, and the modules; `own_tools`: only the suite's own
+    compiler can build for it. `patched`: of those that the lab builds, whether with the patches
+    of kernel/patches, and with lockdep.
     """
     name: str
     series: str

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+Figures of `nvtest bench`: what a boot printed, and what follows from it.
+
+The program prints `bench NAME INSTRUCTIONS` for each time it measured something. A boot's value
+is the median of those, of a call the least: an open runs what the kernel prints meanwhile, or does
+not. A figure is computed inside one boot, and its median and range over several boots are what is
+told. So a figure that compares compares what ran side by side.
+"""
+
+import re
+import statistics
+from typing import NamedTuple
+
+_LINE = re.compile(r"bench ([\w.]+) (\d+)")
+_INFO = re.compile(r"bench-info (\w+) (\d+)")
+BLOCK_MIB = 2
+
+
+class Boot:
+    """What one boot measured."""
+
+    def __init__(self, page, leaves, mib, values):
+        self.page, self.leaves, self.mib = page, leaves, mib
+        self.values = values
+
+    @classmethod
+    def from_lines(cls, lines):
+        """Of the lines the program printed; ValueError when it did not get to its end."""
+        values, info = {}, {}
+        for line in lines:
+            found = _LINE.fullmatch(line)
+            if found:
+                values.setdefault(found[1], []).append(int(found[2]))
+            found = _INFO.fullmatch(line)
+            if found:
+                info[found[1]] = int(found[2])
+        missing = {"page", "leaves", "len"} - set(info)
+        if missing or not values:
+            raise ValueError(f"the benchmark tells no {', '.join(sorted(missing)) or 'figures'}")
+        chosen = {name: min(many) if name.startswith("call.") else statistics.median(many)
+                  for name, many in values.items()}
+        return cls(info["page"], bool(info["leaves"]), info["len"] >> 20, chosen)
+
+    def touch(self, kind, pattern, access, mib=None):
+        """
+        Instructions per MiB of address space of a first touch: what the same loads or stores
+        take once everything is present is taken off.
+        """
+        mib = mib or self.mib
+        name = f"touch.{kind}.{pattern}.{access}.{mib}"
+        return (self.values[f"{name}.first"] - self.values[f"{name}.again"]) / mib
+
+    def munmap(self, kind, pattern="sequential", access="store", mib=None):
+        """Instructions per MiB to unmap what was touched."""
+        mib = mib or self.mib
+        return self.values[f"touch.{kind}.{pattern}.{access}.{mib}.munmap"] / mib
+
+    def single(self, kind="original"):
+        """Instructions of a fault that brings one page into a block that had none."""
+        return self.touch(kind, "sparse", "load") * BLOCK_MIB
+
+    def each(self):
+        """Instructions of a fault that brings one page, where the block has others already."""
+        return self.touch("original", "sequential", "load") * self.page / (1 << 20)
+
+    def floor(self):
+        """
+        Instructions a block takes at the least when its pages go in one by one: one fault, and
+        for the others what remap_pfn_range() takes for a page.
+        """
+        others = (BLOCK_MIB << 20) // self.page - 1
+        each = (self.values["populate.block"] - self.values["populate.page"]) / others
+        return self.single() + others * each
+
+    def block(self, access="load"):
+        """Instructions of the fault that fills one block."""
+        return self.values[f"block.{access}"]
+
+    def copy(self, kind, direction, kib):
+        """Instructions to read or write so many KiB through a descriptor."""
+        return self.values[f"copy.{kind}.{direction}.{kib}"]
+
+    def call(self, name, mib):
+        """Instructions of a call on a GPU with so large a window."""
+        return self.values[f"call.{name}.{mib}"]
+
+
+class Series(NamedTuple):
+    """The boots of one kernel, and what they ran on."""
+    kernel: str
+    emulator: str
+    boots: list
+
+    def as_json(self):
+        """What `from_json` takes: for each name the values of all boots."""
+        first = self.boots[0]
+        return {"kernel": self.kernel, "emulator": self.emulator, "page": first.page,
+                "leaves": first.leaves, "mib": first.mib,
+                "values": {name: [boot.values[name] for boot in self.boots] for name in first.values}}
+
+    @classmethod
+    def from_json(cls, data):
+        """Of what was kept."""
+        count = len(next(iter(data["values"].values())))
+        return cls(data["kernel"], data["emulator"],
+                   [Boot(data["page"], data["leaves"], data["mib"],
+                         {name: many[number] for name, many in data["values"].items()})
+                    for number in range(count)])
+
+    def figure(self, compute):
+        """What `compute(boot)` is over all boots."""
+        return Figure.of(compute(boot) for boot in self.boots)
+
+
+class Figure(NamedTuple):
+    """A number over several boots."""
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, numbers):
+        """Of one number for each boot."""
+        numbers = list(numbers)
+        return cls(statistics.median(numbers), min(numbers), max(numbers))
