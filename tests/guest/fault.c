@@ -191,3 +191,32 @@ void check_right(const struct view *v)
 		       (unsigned long long)right(v, offset));
 	}
 }
+
+/* The default GPU, with its RAM stamped. */
+int fault_gpu_open(void)
+{
+	sim_load_default(NULL);
+	stamp(GPU_BASE, GPU_SIZE);
+	return device_open(slots[0].bdf[0]);
+}
+
+/* Plain memory, nothing of it touched yet. */
+volatile char *plain(void *at, size_t len)
+{
+	CHECK(mmap(at, len, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at);
+	return at;
+}
+
+/* Nobody has written to it, nor put other memory in its place. */
+void check_plain(volatile char *at, size_t len)
+{
+	size_t page = page_size(), offset;
+
+	for (offset = 0; offset < len; offset += page)
+		CHECKF(!*(volatile uint64_t *)(at + offset),
+		       "plain memory at %#zx is %#llx", offset,
+		       *(volatile unsigned long long *)(at + offset));
+	for (offset = 0; offset < len; offset += page)
+		at[offset] = 0;
+}

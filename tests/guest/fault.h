@@ -36,5 +36,8 @@ volatile uint64_t *view_word(const struct view *v, size_t offset);
 long touch_pages(const struct view *v, size_t from, size_t to, bool store);
 void check_present(const struct view *v, size_t from, size_t to);
 void check_right(const struct view *v);
+int fault_gpu_open(void);
+volatile char *plain(void *at, size_t len);
+void check_plain(volatile char *at, size_t len);
 
 #endif /* FAULT_H */

@@ -20,10 +20,12 @@ static const struct test *const dma_lists[] = {
 	dma_tests, quarantine_tests, NULL
 };
 static const struct test *const fault_lists[] = {
-	fault_tests, fault_race_tests, fault_radix_tests, copy_map_tests, NULL
+	fault_tests, fault_split_tests, fault_race_tests, fault_radix_tests,
+	copy_map_tests, NULL
 };
 static const struct test *const hash_lists[] = {
-	fault_hash_tests, fault_tests, fault_race_tests, copy_map_tests, NULL
+	fault_hash_tests, fault_tests, fault_split_tests, fault_race_tests,
+	copy_map_tests, NULL
 };
 static const struct test *const topology_lists[] = { topology_tests, NULL };
 

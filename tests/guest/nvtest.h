@@ -176,7 +176,7 @@ extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
 	failnth_driver_tests[], walker_tests[], qemu_tests[], kvm_tests[],
 	watch_tests[], kernel_bug_tests[], fault_tests[], fault_radix_tests[],
 	fault_hash_tests[], fault_race_tests[],
-	copy_map_tests[];
+	copy_map_tests[], fault_split_tests[];
 
 void demo(void);
 void bench_full(void);
