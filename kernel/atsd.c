@@ -10,10 +10,9 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/uaccess.h>
-#include <linux/vfio.h>
 
 #include "compat.h"
-#include "nvlink2.h"
+#include "device.h"
 #include "range.h"
 #include "region.h"
 #include "trace.h"
@@ -120,7 +119,7 @@ static int nvlink2_atsd_mmap(struct vfio_pci_core_device *core,
 	nvlink2_region_prepare_vma(NVLINK2_REGION_ATSD, vma);
 	ret = remap_pfn_range(vma, vma->vm_start, PHYS_PFN(hpa), len,
 			      vma->vm_page_prot);
-	trace_vfio_pci_npu2_mmap(core->pdev, hpa, vma->vm_start, len, ret);
+	trace_vfio_pci_npu2_mmap(dev->pdev, hpa, vma->vm_start, len, ret);
 	return ret;
 }
 

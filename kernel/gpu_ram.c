@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * GPU RAM as user space maps it: mmap, and the gate that keeps everybody out
- * while the GPU is in reset.
+ * GPU RAM as user space maps it, and as a region of vfio.
  *
  * mmap inserts no page. Pages go in at fault time (gpu_ram_fault.c), because a
  * present page may be prefetched, and because remap_pfn_range() at mmap time
@@ -12,9 +11,9 @@
 #include <linux/moduleparam.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
-#include <linux/vfio.h>
 
 #include "compat.h"
+#include "device.h"
 #include "gpu_ram.h"
 #include "nvlink2.h"
 #include "range.h"
@@ -32,12 +31,14 @@ static void nvlink2_vma_open(struct vm_area_struct *vma)
 	struct nvlink2_mapping *map = vma->vm_private_data;
 
 	refcount_inc(&map->vmas);
+	nvlink2_gate_vma_open(map->dev, vma);
 }
 
 static void nvlink2_vma_close(struct vm_area_struct *vma)
 {
 	struct nvlink2_mapping *map = vma->vm_private_data;
 
+	nvlink2_gate_vma_close(map->dev, vma);
 	if (!refcount_dec_and_test(&map->vmas))
 		return;
 	nvlink2_registration_drop(map->reg);
@@ -89,7 +90,7 @@ static int nvlink2_gpu_ram_mmap(struct vfio_pci_core_device *core,
 		return -EINVAL;
 
 	hpa = dev->topo.gpu.hpa + pos;
-	if (strict_align && !nvlink2_aligned(core->pdev, hpa, vma))
+	if (strict_align && !nvlink2_aligned(dev->pdev, hpa, vma))
 		return -EINVAL;
 
 	map = NVLINK2_KZALLOC_OBJ(*map, GFP_KERNEL_ACCOUNT);
@@ -99,7 +100,7 @@ static int nvlink2_gpu_ram_mmap(struct vfio_pci_core_device *core,
 	map->reg = nvlink2_registration_make(vma->vm_mm, vma->vm_start, len,
 					     hpa);
 	ret = PTR_ERR_OR_ZERO(map->reg);
-	trace_vfio_pci_nvgpu_mmap(core->pdev, hpa, vma->vm_start, len, ret);
+	trace_vfio_pci_nvgpu_mmap(dev->pdev, hpa, vma->vm_start, len, ret);
 	if (ret) {
 		kfree(map);
 		return ret;
@@ -153,81 +154,6 @@ int nvlink2_gpu_ram_register(struct nvlink2_device *dev)
 				       &nvlink2_gpu_ram_regops);
 }
 
-static void nvlink2_gpu_ram_zap(struct nvlink2_device *dev)
-{
-	/* All device regions; of a bridge only ATSD, which has no gate. */
-	if (dev->topo.role == NVLINK2_ROLE_GPU)
-		unmap_mapping_range(dev->core.vdev.inode->i_mapping,
-				    VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_NUM_REGIONS),
-				    0, true);
-}
-
-/**
- * nvlink2_gpu_ram_block() - a reset begins: keep everybody out
- * @dev: the device
- *
- * When this returns, no user page of GPU RAM is mapped, no copy is under way,
- * and faults get SIGBUS until nvlink2_gpu_ram_unblock(). Nests.
- *
- * Context: process context; device_lock, possibly memory_lock held. Takes the
- * gate only to change the count: unmapping waits for page table locks that a
- * fault holds inside the gate.
- */
-void nvlink2_gpu_ram_block(struct nvlink2_device *dev)
-{
-	down_write(&dev->gate);
-	dev->resets++;
-	up_write(&dev->gate);
-	nvlink2_gpu_ram_zap(dev);
-}
-
-/**
- * nvlink2_gpu_ram_unblock() - the reset is over
- * @dev: the device
- *
- * Context: as nvlink2_gpu_ram_block().
- */
-void nvlink2_gpu_ram_unblock(struct nvlink2_device *dev)
-{
-	down_write(&dev->gate);
-	dev->resets--;
-	up_write(&dev->gate);
-}
-
-/**
- * nvlink2_gpu_ram_freeze() - an error was reported: keep everybody out
- * @dev: the device
- *
- * Does not nest: an error may be reported several times, and be over once.
- *
- * Context: process context, device_lock held.
- */
-void nvlink2_gpu_ram_freeze(struct nvlink2_device *dev)
-{
-	down_write(&dev->gate);
-	dev->frozen = true;
-	up_write(&dev->gate);
-	nvlink2_gpu_ram_zap(dev);
-}
-
-/**
- * nvlink2_gpu_ram_thaw() - recovery is over, or the device is opened anew
- * @dev: the device
- *
- * A recovery that was given up ends with the open, which resets the function.
- * One that goes on does not: the channel is offline until its resume. The PCI
- * core changes that state before it calls us, so that inside the gate no error
- * can be missed.
- *
- * Context: process context.
- */
-void nvlink2_gpu_ram_thaw(struct nvlink2_device *dev)
-{
-	down_write(&dev->gate);
-	dev->frozen = pci_channel_offline(dev->core.pdev);
-	up_write(&dev->gate);
-}
-
 /**
  * nvlink2_gpu_ram_ready() - may the GPU be opened?
  * @dev: the GPU; its topology has been read
@@ -243,17 +169,8 @@ int nvlink2_gpu_ram_ready(struct nvlink2_device *dev)
 		return 0;
 	}
 	if (!dev->quarantined)
-		pci_warn(dev->core.pdev,
+		pci_warn(dev->pdev,
 			 "GPU RAM is still registered for DMA by an earlier owner; the GPU cannot be opened until that process unregisters it or exits\n");
 	dev->quarantined = true;
 	return -EBUSY;
-}
-
-/**
- * nvlink2_gpu_ram_init() - prepare a device that was just allocated
- * @dev: the device
- */
-void nvlink2_gpu_ram_init(struct nvlink2_device *dev)
-{
-	init_rwsem(&dev->gate);
 }

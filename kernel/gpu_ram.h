@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What mmap of GPU RAM leaves for its faults. */
+/* What the files of the GPU RAM region share. */
 #ifndef NVLINK2_GPU_RAM_H
 #define NVLINK2_GPU_RAM_H
 
@@ -8,6 +8,7 @@
 
 struct nvlink2_device;
 struct nvlink2_registration;
+struct vfio_pci_core_device;
 
 /**
  * struct nvlink2_mapping - one mmap of GPU RAM, however often it was split
@@ -20,6 +21,10 @@ struct nvlink2_mapping {
 	struct nvlink2_registration *reg;
 	refcount_t vmas;
 };
+
+/* gpu_ram_rw.c */
+ssize_t nvlink2_gpu_ram_rw(struct vfio_pci_core_device *core, char __user *buf,
+			   size_t count, loff_t *ppos, bool iswrite);
 
 /* gpu_ram_fault.c */
 vm_fault_t nvlink2_gpu_ram_fault(struct vm_fault *vmf);

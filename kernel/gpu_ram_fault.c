@@ -35,9 +35,10 @@
 #include <linux/sysfs.h>
 
 #include "compat.h"
+#include "device.h"
 #include "gpu_ram.h"
-#include "nvlink2.h"
 #include "range.h"
+#include "region.h"
 #include "trace.h"
 
 #define NVLINK2_BLOCK_PAGES	(NVLINK2_BLOCK >> PAGE_SHIFT)
@@ -191,7 +192,7 @@ static vm_fault_t nvlink2_insert_pages(struct vm_fault *vmf, unsigned int order,
 	}
 
 	if (ret == VM_FAULT_NOPAGE)
-		trace_nvlink2_gpu_ram_fill(dev->core.pdev, PFN_PHYS(fill.pfn),
+		trace_nvlink2_gpu_ram_fill(dev->pdev, PFN_PHYS(fill.pfn),
 					   fill.addr, PFN_PHYS(fill.pages),
 					   order, false);
 	return ret;
@@ -205,7 +206,7 @@ static vm_fault_t nvlink2_insert_leaf(struct vm_fault *vmf,
 	vm_fault_t ret;
 
 	ret = NVLINK2_INSERT_LEAF(vmf, pfn, vmf->vma->vm_flags & VM_WRITE);
-	trace_nvlink2_gpu_ram_fill(dev->core.pdev, PFN_PHYS(pfn),
+	trace_nvlink2_gpu_ram_fill(dev->pdev, PFN_PHYS(pfn),
 				   vmf->address - skip, NVLINK2_BLOCK,
 				   PMD_ORDER, true);
 	return ret;
@@ -232,16 +233,15 @@ static bool nvlink2_fits_leaf(const struct vm_fault *vmf,
 static vm_fault_t nvlink2_fault_leaf(struct vm_fault *vmf,
 				     struct nvlink2_device *dev, u64 pos)
 {
-	vm_fault_t ret = VM_FAULT_SIGBUS;
+	vm_fault_t ret = nvlink2_gate_fault(dev, vmf->vma, false);
 
-	down_read(&dev->gate);
-	if (!nvlink2_gpu_ram_blocked(dev)) {
-		if (pmd_none(READ_ONCE(*vmf->pmd)))
-			ret = nvlink2_insert_leaf(vmf, dev, pos);
-		else
-			ret = VM_FAULT_FALLBACK;
-	}
-	up_read(&dev->gate);
+	if (ret)
+		return ret;
+	if (pmd_none(READ_ONCE(*vmf->pmd)))
+		ret = nvlink2_insert_leaf(vmf, dev, pos);
+	else
+		ret = VM_FAULT_FALLBACK;
+	nvlink2_gate_fault_end(dev, false);
 	return ret;
 }
 
@@ -249,28 +249,27 @@ static vm_fault_t nvlink2_fault_leaf(struct vm_fault *vmf,
 static vm_fault_t nvlink2_fault_alone(struct vm_fault *vmf, unsigned int order,
 				      struct nvlink2_device *dev, u64 pos)
 {
-	vm_fault_t ret = VM_FAULT_SIGBUS;
+	vm_fault_t ret = nvlink2_gate_fault(dev, vmf->vma, true);
 
-	down_write(&dev->gate);
-	if (!nvlink2_gpu_ram_blocked(dev)) {
-		if (pmd_leaf(READ_ONCE(*vmf->pmd)))
-			ret = order ? VM_FAULT_FALLBACK : VM_FAULT_NOPAGE;
-		else
-			ret = nvlink2_insert_pages(vmf, order, dev, pos);
-	}
-	up_write(&dev->gate);
+	if (ret)
+		return ret;
+	if (pmd_leaf(READ_ONCE(*vmf->pmd)))
+		ret = order ? VM_FAULT_FALLBACK : VM_FAULT_NOPAGE;
+	else
+		ret = nvlink2_insert_pages(vmf, order, dev, pos);
+	nvlink2_gate_fault_end(dev, true);
 	return ret;
 }
 
 static vm_fault_t nvlink2_fault_pages(struct vm_fault *vmf, unsigned int order,
 				      struct nvlink2_device *dev, u64 pos)
 {
-	vm_fault_t ret = VM_FAULT_SIGBUS;
+	vm_fault_t ret = nvlink2_gate_fault(dev, vmf->vma, false);
 
-	down_read(&dev->gate);
-	if (!nvlink2_gpu_ram_blocked(dev))
-		ret = nvlink2_insert_pages(vmf, order, dev, pos);
-	up_read(&dev->gate);
+	if (ret)
+		return ret;
+	ret = nvlink2_insert_pages(vmf, order, dev, pos);
+	nvlink2_gate_fault_end(dev, false);
 	return ret;
 }
 
@@ -291,7 +290,7 @@ static vm_fault_t nvlink2_fault(struct vm_fault *vmf, unsigned int order)
 	}
 
 	if (ret != VM_FAULT_FALLBACK)
-		trace_vfio_pci_nvgpu_mmap_fault(dev->core.pdev,
+		trace_vfio_pci_nvgpu_mmap_fault(dev->pdev,
 						dev->topo.gpu.hpa + pos,
 						vmf->address, ret);
 	return ret;

@@ -19,7 +19,9 @@
 #include <linux/sizes.h>
 #include <linux/uaccess.h>
 
-#include "nvlink2.h"
+#include "compat.h"
+#include "device.h"
+#include "gpu_ram.h"
 #include "range.h"
 
 /* Pages from which on it is cheaper to map the whole block around them. */
@@ -64,19 +66,16 @@ static void *nvlink2_piece_map(struct nvlink2_device *dev, u64 pos, size_t len,
 static ssize_t nvlink2_copy_piece(struct nvlink2_device *dev, char __user *buf,
 				  u64 pos, size_t len, bool iswrite)
 {
-	ssize_t ret = -EIO;
+	ssize_t ret = -ENOMEM;
 	size_t left, skip;
 	void *map;
 
-	down_read(&dev->gate);
-	if (nvlink2_gpu_ram_blocked(dev))
-		goto unlock;
+	if (!nvlink2_gate_enter(dev))
+		return -EIO;
 
 	map = nvlink2_piece_map(dev, pos, len, &skip);
-	if (!map) {
-		ret = -ENOMEM;
-		goto unlock;
-	}
+	if (!map)
+		goto leave;
 
 	pagefault_disable();
 	/*
@@ -94,8 +93,8 @@ static ssize_t nvlink2_copy_piece(struct nvlink2_device *dev, char __user *buf,
 	ret = len - left;
 	if (left && !iswrite)
 		ret = max_t(ssize_t, ret - NVLINK2_MC_BLOCK, 0);
-unlock:
-	up_read(&dev->gate);
+leave:
+	nvlink2_gate_leave(dev);
 	return ret;
 }
 

@@ -2,12 +2,7 @@
 /*
  * Which partition a GPU serves. Its address translation requests carry the
  * LPID it was bound to, so it must be the VM's, and only while the VM lives:
- * an LPID is used again after that.
- *
- * vfio holds a reference on the VM from before open_device to after
- * close_device (vfio_device_get_kvm_safe(), vfio_df_group_open()), and
- * device->kvm does not change in between. A VM that is attached later cannot
- * be seen; user space has to attach it first (KVM_DEV_VFIO_FILE_ADD).
+ * an LPID is used again after that. When there is a VM to bind to, main.c says.
  */
 
 #include <linux/kvm_host.h>
@@ -84,28 +79,20 @@ int nvlink2_lpid_of(struct pci_dev *pdev, struct kvm *kvm, u64 *lpid)
 
 /**
  * nvlink2_lpar_bind() - bind a GPU to the partition of the VM that owns it
- * @dev: the GPU, being opened
+ * @dev: the GPU, not bound yet
+ * @kvm: the VM, referenced until the GPU is unbound
  *
- * Without a VM there is nothing to bind: the GPU then serves the process that
- * opened it through the host's own tables.
- *
- * Context: process context, from open_device.
- * Return: 0; -ENODEV when there is a VM but no provider, -EINVAL or -EOPNOTSUPP
- * for a VM that has no usable partition, or the provider's errno. Each has been
- * reported in the log.
+ * Context: process context.
+ * Return: 0; -ENODEV when there is no provider, -EINVAL or -EOPNOTSUPP for a VM
+ * that has no usable partition, or the provider's errno. Each has been reported
+ * in the log.
  */
-int nvlink2_lpar_bind(struct nvlink2_device *dev)
+int nvlink2_lpar_bind(struct nvlink2_device *dev, struct kvm *kvm)
 {
-	struct pci_dev *pdev = dev->core.pdev;
-	struct kvm *kvm = dev->core.vdev.kvm;
 	const struct nvlink2_platform_ops *ops;
+	struct pci_dev *pdev = dev->pdev;
 	u64 lpid;
 	int err;
-
-	if (!kvm) {
-		dev_info_once(&pdev->dev, "opened without a VM: the GPU is bound to no partition, and a VM attached from now on is not seen\n");
-		return 0;
-	}
 
 	err = nvlink2_lpid_of(pdev, kvm, &lpid);
 	if (err)
@@ -135,7 +122,7 @@ int nvlink2_lpar_bind(struct nvlink2_device *dev)
  * nvlink2_lpar_unbind() - undo nvlink2_lpar_bind()
  * @dev: the GPU; nothing happens when it was not bound
  *
- * Context: process context, from close_device; the VM is still there.
+ * Context: process context; the VM is still there.
  */
 void nvlink2_lpar_unbind(struct nvlink2_device *dev)
 {
@@ -146,9 +133,9 @@ void nvlink2_lpar_unbind(struct nvlink2_device *dev)
 		return;
 
 	dev->lpar.ops = NULL;
-	err = ops->unbind(dev->core.pdev);
+	err = ops->unbind(dev->pdev);
 	if (err)
-		dev_err_ratelimited(&dev->core.pdev->dev,
+		dev_err_ratelimited(&dev->pdev->dev,
 				    "%s: unbinding from partition %llu failed: %d\n",
 				    ops->name, dev->lpar.lpid, err);
 	nvlink2_platform_put(ops);

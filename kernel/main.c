@@ -9,9 +9,19 @@
 #include <linux/vfio_pci_core.h>
 
 #include "compat.h"
-#include "nvlink2.h"
+#include "device.h"
 #include "nvlink2_contract.h"
 #include "platform.h"
+
+static struct nvlink2_vfio_device *nvlink2_from_vdev(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct nvlink2_vfio_device, core.vdev);
+}
+
+static struct nvlink2_vfio_device *nvlink2_from_pdev(struct pci_dev *pdev)
+{
+	return nvlink2_vfio(dev_get_drvdata(&pdev->dev));
+}
 
 static int nvlink2_register_regions(struct nvlink2_device *dev)
 {
@@ -25,51 +35,63 @@ static int nvlink2_register_regions(struct nvlink2_device *dev)
 	}
 }
 
+/*
+ * vfio holds a reference on the VM from before open_device to after
+ * close_device (vfio_device_get_kvm_safe(), vfio_df_group_open()), and
+ * vdev->kvm does not change in between. A VM that is attached later cannot be
+ * seen; user space has to attach it first (KVM_DEV_VFIO_FILE_ADD). Without one
+ * there is nothing to bind: the GPU then serves the process that opened it
+ * through the host's own tables.
+ */
+static int nvlink2_bind_to_vm(struct nvlink2_vfio_device *vfio)
+{
+	struct kvm *kvm = vfio->core.vdev.kvm;
+
+	if (vfio->dev.topo.role != NVLINK2_ROLE_GPU)
+		return 0;
+	if (kvm)
+		return nvlink2_lpar_bind(&vfio->dev, kvm);
+	dev_info_once(&vfio->dev.pdev->dev, "opened without a VM: the GPU is bound to no partition, and a VM attached from now on is not seen\n");
+	return 0;
+}
+
 static int nvlink2_open_device(struct vfio_device *vdev)
 {
-	struct nvlink2_device *dev = nvlink2_from_vdev(vdev);
+	struct nvlink2_vfio_device *vfio = nvlink2_from_vdev(vdev);
 	int err;
 
-	err = nvlink2_topology_read(dev->core.pdev, &dev->topo);
+	err = nvlink2_topology_read(vfio->dev.pdev, &vfio->dev.topo);
 	if (err)
 		return err;
 
-	if (dev->topo.role == NVLINK2_ROLE_GPU) {
-		err = nvlink2_gpu_ram_ready(dev);
+	if (vfio->dev.topo.role == NVLINK2_ROLE_GPU) {
+		err = nvlink2_gpu_ram_ready(&vfio->dev);
 		if (err)
 			return err;
 	}
 
 	/* Before the function is enabled, so that no later error gets lost. */
-	nvlink2_gpu_ram_thaw(dev);
-	err = vfio_pci_core_enable(&dev->core);
+	nvlink2_gate_thaw(vfio);
+	err = vfio_pci_core_enable(&vfio->core);
 	if (err)
 		return err;
 
-	err = nvlink2_register_regions(dev);
-	if (err)
-		goto disable;
-
-	if (dev->topo.role == NVLINK2_ROLE_GPU) {
-		err = nvlink2_lpar_bind(dev);
-		if (err)
-			goto disable;
+	err = nvlink2_register_regions(&vfio->dev);
+	if (!err)
+		err = nvlink2_bind_to_vm(vfio);
+	if (err) {
+		/* Releases the regions as well. */
+		vfio_pci_core_disable(&vfio->core);
+		return err;
 	}
 
-	vfio_pci_core_finish_enable(&dev->core);
+	vfio_pci_core_finish_enable(&vfio->core);
 	return 0;
-
-disable:
-	/* Releases the regions as well. */
-	vfio_pci_core_disable(&dev->core);
-	return err;
 }
 
 static void nvlink2_close_device(struct vfio_device *vdev)
 {
-	struct nvlink2_device *dev = nvlink2_from_vdev(vdev);
-
-	nvlink2_lpar_unbind(dev);
+	nvlink2_lpar_unbind(&nvlink2_from_vdev(vdev)->dev);
 	vfio_pci_core_close_device(vdev);
 }
 
@@ -81,7 +103,7 @@ static void nvlink2_close_device(struct vfio_device *vdev)
 static int nvlink2_device_feature(struct vfio_device *vdev, u32 flags,
 				  void __user *arg, size_t argsz)
 {
-	struct nvlink2_device *dev = nvlink2_from_vdev(vdev);
+	struct nvlink2_vfio_device *vfio = nvlink2_from_vdev(vdev);
 	u32 feature = flags & VFIO_DEVICE_FEATURE_MASK;
 	int ret;
 
@@ -89,9 +111,9 @@ static int nvlink2_device_feature(struct vfio_device *vdev, u32 flags,
 	    feature != VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP)
 		return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
 
-	nvlink2_gpu_ram_block(dev);
+	nvlink2_gate_block(vfio);
 	ret = vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
-	nvlink2_gpu_ram_unblock(dev);
+	nvlink2_gate_unblock(vfio);
 	return ret;
 }
 
@@ -109,22 +131,27 @@ static bool nvlink2_sets_power(struct pci_dev *pdev, u64 ppos, size_t count)
 static ssize_t nvlink2_write(struct vfio_device *vdev, const char __user *buf,
 			     size_t count, loff_t *ppos)
 {
-	struct nvlink2_device *dev = nvlink2_from_vdev(vdev);
+	struct nvlink2_vfio_device *vfio = nvlink2_from_vdev(vdev);
 	ssize_t ret;
 
-	if (!nvlink2_sets_power(dev->core.pdev, *ppos, count))
+	if (!nvlink2_sets_power(vfio->dev.pdev, *ppos, count))
 		return vfio_pci_core_write(vdev, buf, count, ppos);
 
-	nvlink2_gpu_ram_block(dev);
+	nvlink2_gate_block(vfio);
 	ret = vfio_pci_core_write(vdev, buf, count, ppos);
-	nvlink2_gpu_ram_unblock(dev);
+	nvlink2_gate_unblock(vfio);
 	return ret;
 }
 
 static int nvlink2_init_dev(struct vfio_device *vdev)
 {
-	nvlink2_gpu_ram_init(nvlink2_from_vdev(vdev));
-	return vfio_pci_core_init_dev(vdev);
+	struct nvlink2_vfio_device *vfio = nvlink2_from_vdev(vdev);
+	int err;
+
+	nvlink2_gate_init(vfio);
+	err = vfio_pci_core_init_dev(vdev);
+	vfio->dev.pdev = vfio->core.pdev;
+	return err;
 }
 
 static const struct vfio_device_ops nvlink2_ops = {
@@ -148,18 +175,18 @@ static const struct vfio_device_ops nvlink2_ops = {
 
 static int nvlink2_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
-	struct nvlink2_device *dev;
+	struct nvlink2_vfio_device *vfio;
 	int err;
 
-	dev = vfio_alloc_device(nvlink2_device, core.vdev, &pdev->dev,
-				&nvlink2_ops);
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
+	vfio = vfio_alloc_device(nvlink2_vfio_device, core.vdev, &pdev->dev,
+				 &nvlink2_ops);
+	if (IS_ERR(vfio))
+		return PTR_ERR(vfio);
 
-	dev_set_drvdata(&pdev->dev, &dev->core);
-	err = vfio_pci_core_register_device(&dev->core);
+	dev_set_drvdata(&pdev->dev, &vfio->core);
+	err = vfio_pci_core_register_device(&vfio->core);
 	if (err)
-		vfio_put_device(&dev->core.vdev);
+		vfio_put_device(&vfio->core.vdev);
 	return err;
 }
 
@@ -174,24 +201,24 @@ static void nvlink2_remove(struct pci_dev *pdev)
 /* Every reset of the function, whoever asked for it, passes through these. */
 static void nvlink2_reset_prepare(struct pci_dev *pdev)
 {
-	nvlink2_gpu_ram_block(nvlink2_from_core(dev_get_drvdata(&pdev->dev)));
+	nvlink2_gate_block(nvlink2_from_pdev(pdev));
 }
 
 static void nvlink2_reset_done(struct pci_dev *pdev)
 {
-	nvlink2_gpu_ram_unblock(nvlink2_from_core(dev_get_drvdata(&pdev->dev)));
+	nvlink2_gate_unblock(nvlink2_from_pdev(pdev));
 }
 
 static pci_ers_result_t nvlink2_error_detected(struct pci_dev *pdev,
 					       pci_channel_state_t state)
 {
-	nvlink2_gpu_ram_freeze(nvlink2_from_core(dev_get_drvdata(&pdev->dev)));
+	nvlink2_gate_freeze(nvlink2_from_pdev(pdev));
 	return vfio_pci_core_aer_err_detected(pdev, state);
 }
 
 static void nvlink2_resume(struct pci_dev *pdev)
 {
-	nvlink2_gpu_ram_thaw(nvlink2_from_core(dev_get_drvdata(&pdev->dev)));
+	nvlink2_gate_thaw(nvlink2_from_pdev(pdev));
 }
 
 static const struct pci_error_handlers nvlink2_err_handlers = {

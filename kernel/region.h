@@ -4,10 +4,16 @@
 #define NVLINK2_REGION_H
 
 #include <linux/mm.h>
-#include <linux/vfio_pci_core.h>
 
-#include "nvlink2.h"
+#include "compat.h"
+#include "device.h"
 #include "nvlink2_regions.h"
+
+/* Byte position inside its region of a page offset of the device file. */
+static inline u64 nvlink2_pgoff_to_pos(pgoff_t pgoff)
+{
+	return ((u64)pgoff << PAGE_SHIFT) & VFIO_PCI_OFFSET_MASK;
+}
 
 /**
  * nvlink2_region_register() - add a region to a device being opened
@@ -26,10 +32,10 @@ nvlink2_region_register(struct nvlink2_device *dev, enum nvlink2_region_id id,
 {
 	const struct nvlink2_region_desc *desc = nvlink2_region_desc(id);
 
-	return vfio_pci_core_register_dev_region(&dev->core, desc->type,
+	return vfio_pci_core_register_dev_region(nvlink2_core(dev), desc->type,
 						 desc->subtype, ops, size,
 						 nvlink2_region_flags(id, size),
-						 NULL);
+						 dev);
 }
 
 /**

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A device of ours beside vfio-pci's, and the gate of its GPU RAM.
+ *
+ * Whoever touches GPU RAM, or inserts pages of it, is inside the gate from the
+ * question whether that may be done to the last of it. Resets close the gate,
+ * unmap what is mapped, and open it when they are over (gate.c).
+ */
+#ifndef NVLINK2_DEVICE_H
+#define NVLINK2_DEVICE_H
+
+#include <linux/mm_types.h>
+#include <linux/pci.h>
+#include <linux/rwsem.h>
+#include <linux/vfio_pci_core.h>
+
+#include "nvlink2.h"
+
+/**
+ * struct nvlink2_vfio_device - what vfio allocates for a function
+ * @core: vfio-pci's device; first, because vfio allocates the whole by it
+ * @dev: ours
+ * @gate: held for read while GPU RAM is touched or pages of it inserted, for
+ *	  write to change @resets or @frozen, or to insert alone
+ * @resets: resets in progress; no GPU RAM access while not 0
+ * @frozen: an error was reported and recovery is not over
+ */
+struct nvlink2_vfio_device {
+	struct vfio_pci_core_device core;
+	struct nvlink2_device dev;
+	struct rw_semaphore gate;
+	unsigned int resets;
+	bool frozen;
+};
+
+static inline struct nvlink2_vfio_device *
+nvlink2_vfio(struct vfio_pci_core_device *core)
+{
+	return container_of(core, struct nvlink2_vfio_device, core);
+}
+
+static inline struct nvlink2_vfio_device *
+nvlink2_vfio_of(struct nvlink2_device *dev)
+{
+	return container_of(dev, struct nvlink2_vfio_device, dev);
+}
+
+/* What the functions of a region are given, and what is ours of it. */
+static inline struct nvlink2_device *
+nvlink2_from_core(struct vfio_pci_core_device *core)
+{
+	return &nvlink2_vfio(core)->dev;
+}
+
+static inline struct vfio_pci_core_device *
+nvlink2_core(struct nvlink2_device *dev)
+{
+	return &nvlink2_vfio_of(dev)->core;
+}
+
+/**
+ * nvlink2_gate_closed() - is GPU RAM out of bounds just now?
+ * @vfio: the GPU
+ *
+ * Context: gate held. The power state changes under memory_lock, but to sleep
+ * only between nvlink2_gate_block() and nvlink2_gate_unblock().
+ * Return: true while a reset or an error recovery is under way, or the GPU
+ * asleep.
+ */
+static inline bool nvlink2_gate_closed(const struct nvlink2_vfio_device *vfio)
+{
+	pci_power_t state = vfio->core.pdev->current_state;
+
+	lockdep_assert_held(&vfio->gate);
+	return vfio->resets || vfio->frozen || vfio->core.pm_runtime_engaged ||
+	       state == PCI_D3hot || state == PCI_D3cold;
+}
+
+/**
+ * nvlink2_gate_enter() - begin to touch GPU RAM
+ * @dev: the GPU
+ *
+ * Context: process context, may sleep. Nothing that can fault on user memory
+ * may be done inside.
+ * Return: true, to be ended by nvlink2_gate_leave(); false when nobody may.
+ */
+static inline bool nvlink2_gate_enter(struct nvlink2_device *dev)
+{
+	struct nvlink2_vfio_device *vfio = nvlink2_vfio_of(dev);
+
+	down_read(&vfio->gate);
+	if (!nvlink2_gate_closed(vfio))
+		return true;
+	up_read(&vfio->gate);
+	return false;
+}
+
+/**
+ * nvlink2_gate_leave() - GPU RAM was touched
+ * @dev: the GPU
+ *
+ * Context: inside the gate.
+ */
+static inline void nvlink2_gate_leave(struct nvlink2_device *dev)
+{
+	up_read(&nvlink2_vfio_of(dev)->gate);
+}
+
+/**
+ * nvlink2_gate_fault() - begin to insert pages
+ * @dev: the GPU
+ * @vma: where they go
+ * @alone: let nobody else insert any meanwhile
+ *
+ * Context: as nvlink2_gate_enter(), in a fault.
+ * Return: 0, to be ended by nvlink2_gate_fault_end(); VM_FAULT_SIGBUS when
+ * nobody may.
+ */
+static inline vm_fault_t nvlink2_gate_fault(struct nvlink2_device *dev,
+					    struct vm_area_struct *vma,
+					    bool alone)
+{
+	struct nvlink2_vfio_device *vfio = nvlink2_vfio_of(dev);
+
+	if (!alone)
+		return nvlink2_gate_enter(dev) ? 0 : VM_FAULT_SIGBUS;
+	down_write(&vfio->gate);
+	if (!nvlink2_gate_closed(vfio))
+		return 0;
+	up_write(&vfio->gate);
+	return VM_FAULT_SIGBUS;
+}
+
+/**
+ * nvlink2_gate_fault_end() - the pages are in
+ * @dev: the GPU
+ * @alone: as nvlink2_gate_fault() was told
+ *
+ * Context: inside the gate.
+ */
+static inline void nvlink2_gate_fault_end(struct nvlink2_device *dev,
+					  bool alone)
+{
+	if (alone)
+		up_write(&nvlink2_vfio_of(dev)->gate);
+	else
+		nvlink2_gate_leave(dev);
+}
+
+/* Resets find every vma by the device's file. */
+static inline void nvlink2_gate_vma_open(struct nvlink2_device *dev,
+					 struct vm_area_struct *vma)
+{
+}
+
+static inline void nvlink2_gate_vma_close(struct nvlink2_device *dev,
+					  struct vm_area_struct *vma)
+{
+}
+
+/* gate.c */
+void nvlink2_gate_init(struct nvlink2_vfio_device *vfio);
+void nvlink2_gate_block(struct nvlink2_vfio_device *vfio);
+void nvlink2_gate_unblock(struct nvlink2_vfio_device *vfio);
+void nvlink2_gate_freeze(struct nvlink2_vfio_device *vfio);
+void nvlink2_gate_thaw(struct nvlink2_vfio_device *vfio);
+
+#endif /* NVLINK2_DEVICE_H */
