@@ -15,11 +15,11 @@ export PYTHONDONTWRITEBYTECODE := 1
 .NOTPARALLEL:
 .PHONY: help generate check-generated demo test test-guest test-clients test-debug test-mutants \
 	fuzz attack lint abi-check abi-release abi-face abi-matrix bench bench-ratios install uninstall deb docs \
-	modules in-tree patch-series \
+	modules in-tree in-tree-5.10 patch-series \
 	test-in-tree test-deb kernels-table fetch shell clean distclean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
 demo: ## boot an emulated POWER9 with 2 GPUs and 4 bridges and show what a program sees
 	@$(setup) demo
@@ -110,6 +110,10 @@ modules: ## build the kernel modules against the headers in KDIR
 in-tree: ## put the driver into the kernel source tree KTREE=DIR (6.12, 7.2); UNDO=1 takes it out
 	@$(if $(KTREE),,$(error say which tree: make in-tree KTREE=DIR))
 	@$(PYTHON) -m tools.intree $(if $(UNDO),remove,add) "$(KTREE)"
+
+in-tree-5.10: ## put the driver in the place of the one of 2018 in Linux 5.10: KTREE=DIR; UNDO=1 puts that back
+	@$(if $(KTREE),,$(error say which tree: make in-tree-5.10 KTREE=DIR))
+	@$(PYTHON) -m tools.intree $(if $(UNDO),restore,replace) "$(KTREE)"
 
 patch-series: ## write the driver as patches for `git am`: KTREE=DIR, OUT=DIR (default build/series)
 	@$(if $(KTREE),,$(error say which tree: make patch-series KTREE=DIR))

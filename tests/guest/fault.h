@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FAULT_AROUND "/sys/module/nvlink2_vfio_pci/parameters/fault_around"
+#define FAULT_AROUND driver_parameter("fault_around")
 
 /* A mapping of GPU RAM: @len bytes at @at, which are the region's from @pos on. */
 struct view {

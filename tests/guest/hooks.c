@@ -5,7 +5,10 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+#include <linux/vfio.h>
 
 #include "nvtest.h"
 
@@ -64,6 +67,18 @@ void hook(const char *verb, const char *bdf)
 		owe("resume", bdf);
 	else
 		paid(verb, bdf);
+}
+
+/* A reset from its beginning to its end; vfio-pci of 5.10 hears only of its own. */
+void whole_reset(int fd, const char *bdf)
+{
+	if (driver_in_vfio_pci()) {
+		CHECKF(!ioctl(fd, VFIO_DEVICE_RESET), "VFIO_DEVICE_RESET: %s",
+		       strerror(errno));
+		return;
+	}
+	hook("prepare", bdf);
+	hook("done", bdf);
 }
 
 static __thread sigjmp_buf escape;

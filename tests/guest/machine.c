@@ -12,7 +12,7 @@
 #include "nvtest.h"
 
 #define PCI		"/sys/bus/pci/"
-#define DRIVER		"nvlink2-vfio-pci"
+#define OUR_DRIVER	"nvlink2-vfio-pci"
 #define SIM		"nvlink2-sim"
 #define SIM_PNV		"nvlink2-sim-pnv"
 #define TRACING		"/sys/kernel/tracing/"
@@ -20,6 +20,32 @@
 
 struct slot slots[MAX_SLOTS];
 unsigned int nr_slots;
+
+/* Where it is no module of its own, it is a part of vfio-pci (Linux 5.10). */
+const char *driver_name(void)
+{
+	static const char *name;
+
+	if (!name)
+		name = access("/lib/modules/" OUR_DRIVER ".ko", F_OK) ?
+		       "vfio-pci" : OUR_DRIVER;
+	return name;
+}
+
+bool driver_in_vfio_pci(void)
+{
+	return strcmp(driver_name(), OUR_DRIVER);
+}
+
+/* A parameter of the driver's; until the next call. */
+const char *driver_parameter(const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s",
+		 driver_in_vfio_pci() ? "vfio_pci" : "nvlink2_vfio_pci", name);
+	return path;
+}
 
 static char sim_params[4096];
 static int log_fd = -1;
@@ -160,21 +186,21 @@ static void bind(const char *bdf)
 	ssize_t len;
 
 	snprintf(path, sizeof(path), PCI "devices/%s/driver_override", bdf);
-	write_text(path, DRIVER);
+	write_text(path, driver_name());
 	write_text(PCI "drivers_probe", bdf);
 	snprintf(path, sizeof(path), PCI "devices/%s/driver", bdf);
 	len = readlink(path, link, sizeof(link) - 1);
-	CHECKF(len > 0, "%s was not bound to " DRIVER, bdf);
+	CHECKF(len > 0, "%s was not bound to %s", bdf, driver_name());
 	link[len] = 0;
-	CHECKF(strstr(link, DRIVER), "%s is bound to %s", bdf, link);
+	CHECKF(strstr(link, driver_name()), "%s is bound to %s", bdf, link);
 }
 
 /* Loads the driver and binds nothing to it. */
 void driver_insert(void)
 {
-	int err = try_load(DRIVER, "");
+	int err = try_load(driver_name(), "");
 
-	CHECKF(!err, "loading " DRIVER ": %s", strerror(-err));
+	CHECKF(!err, "loading %s: %s", driver_name(), strerror(-err));
 }
 
 /* Loads the driver and binds every function there is to it. */
@@ -182,7 +208,7 @@ void driver_load(void)
 {
 	unsigned int i, k;
 
-	if (module_loaded(DRIVER))
+	if (module_loaded(driver_name()))
 		return;
 	driver_insert();
 	for (i = 0; i < nr_slots; i++)
@@ -193,8 +219,8 @@ void driver_load(void)
 void driver_unload(void)
 {
 	sim_unload();
-	if (module_loaded(DRIVER))
-		unload(DRIVER);
+	if (module_loaded(driver_name()))
+		unload(driver_name());
 }
 
 /* Another module, with parameters. */

@@ -12,12 +12,21 @@
 
 static const struct test *const basic_lists[] = {
 	region_tests, gpu_ram_tests, gpu_ram_rw_tests, atsd_tests, trace_tests,
-	flaw_tests, lpar_tests, life_tests, reset_tests, blocked_tests,
-	refs_tests, rw_limits_tests, partition_tests, map_tests, NULL
+	flaw_tests, lpar_tests, lpar_provider_tests, life_tests, reset_tests,
+	blocked_tests, refs_tests, rw_limits_tests, lpar_life_tests,
+	partition_tests, map_tests, NULL
 };
 /* What translates GPU RAM for DMA, which not every stock kernel survives. */
 static const struct test *const dma_lists[] = {
-	dma_tests, quarantine_tests, NULL
+	dma_tests, quarantine_tests, quarantine_unload_tests, NULL
+};
+/* Where the driver is a part of vfio-pci: Linux 5.10. */
+static const struct test *const in_vfio_pci_lists[] = {
+	region_tests, gpu_ram_tests, gpu_ram_rw_tests, atsd_tests, trace_tests,
+	flaw_tests, lpar_tests, life_tests, refs_tests, rw_limits_tests,
+	lpar_life_tests, map_tests, in_vfio_pci_tests, fault_tests,
+	fault_split_tests, fault_race_tests, copy_map_tests, dma_tests,
+	quarantine_tests, NULL
 };
 static const struct test *const fault_lists[] = {
 	fault_tests, fault_split_tests, fault_race_tests, fault_radix_tests,
@@ -46,6 +55,7 @@ static const struct test *const failnth_lists[] = {
 static const struct suite suites[] = {
 	{ "basic", basic_lists },
 	{ "dma", dma_lists },
+	{ "in_vfio_pci", in_vfio_pci_lists },
 	{ "fault", fault_lists },
 	{ "hash", hash_lists },
 	{ "topology", topology_lists },

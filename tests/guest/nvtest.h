@@ -87,6 +87,9 @@ struct slot {
 extern struct slot slots[MAX_SLOTS];
 extern unsigned int nr_slots;
 
+const char *driver_name(void);
+bool driver_in_vfio_pci(void);
+const char *driver_parameter(const char *name);
 void machine_find(void);
 void machine_need(unsigned int wanted_slots, unsigned int functions);
 bool module_loaded(const char *name);
@@ -142,7 +145,7 @@ bool touch_faults(volatile void *at);
 
 /* dma.c: what a container translates, and addresses to map it from */
 #define LARGE	(2ULL << 20)	/* a page of a window */
-#define STRICT_ALIGN "/sys/module/nvlink2_vfio_pci/parameters/strict_align"
+#define STRICT_ALIGN driver_parameter("strict_align")
 int memory_try_register(int container, void *at, size_t len);
 void memory_register(int container, void *at, size_t len);
 void memory_unregister(int container, void *at, size_t len);
@@ -159,11 +162,12 @@ void in_child_killed(void (*run)(void));
 
 /* hooks.c: resets held half-way, touches that may get SIGBUS */
 void hook(const char *verb, const char *bdf);
+void whole_reset(int fd, const char *bdf);
 bool load_word(const volatile uint64_t *at, uint64_t *value);
 
 /* test_lpar.c: VMs that nobody runs, and the simulator's record of partitions */
 #define PARTITIONS	"/sys/kernel/debug/nvlink2-sim/partitions"
-void vm_with(const char *bdf);
+int vm_with(const char *bdf);
 void record_is(const char *want);
 unsigned long long bound_lpid(const char *bdf);
 void close_and_unbind(const char *bdf, unsigned long long lpid, int fd);
@@ -176,7 +180,8 @@ extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
 	failnth_driver_tests[], walker_tests[], qemu_tests[], kvm_tests[],
 	watch_tests[], kernel_bug_tests[], fault_tests[], fault_radix_tests[],
 	fault_hash_tests[], fault_race_tests[],
-	copy_map_tests[], fault_split_tests[];
+	copy_map_tests[], fault_split_tests[], lpar_provider_tests[],
+	lpar_life_tests[], quarantine_unload_tests[], in_vfio_pci_tests[];
 
 void demo(void);
 void bench_full(void);

@@ -4,6 +4,7 @@
  * taken back by a reset: what is left is filled again, and no more than that.
  */
 
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,8 +36,7 @@ static void hole_and_refault(void)
 	behind.pos += BLOCK + 7 * page;
 	behind.len -= BLOCK + 7 * page;
 
-	hook("prepare", slots[0].bdf[0]);
-	hook("done", slots[0].bdf[0]);
+	whole_reset(fd, slots[0].bdf[0]);
 	CHECK_EQ(touch_pages(&ahead, BLOCK + page, BLOCK + 2 * page, false), 1);
 	check_present(&ahead, BLOCK, BLOCK + 4 * page);
 	check_plain(hole, 3 * page);
@@ -67,13 +67,22 @@ static void rights_split_a_block(void)
 	check_right(&v);
 }
 
+static void leave(int sig)
+{
+	_exit(sig);
+}
+
 static bool store_faults(volatile uint64_t *at)
 {
 	int status;
 	pid_t child = vfork();
 
-	/* A child of vfork() has the mappings, as long as it does nothing else. */
+	/*
+	 * A child of vfork() has the mappings, as long as it does nothing else. Its
+	 * end by a signal may be that of all who have them.
+	 */
 	if (!child) {
+		signal(SIGSEGV, leave);
 		*at = *at;
 		_exit(0);
 	}
@@ -99,13 +108,15 @@ static void read_only(void)
 	CHECK(!store_faults(view_word(&v, 0)));
 	touch_pages(&v, 0, v.len, true);
 	check_right(&v);
-	CHECK_EQ(touch_pages(&v, 0, v.len, true), 0);
+	/* The first page was stored to by the child; 5.10 faults once more for it. */
+	CHECK_EQ(touch_pages(&v, page, v.len, true), 0);
 }
 
 /* The mapping shrinks inside of a block, and plain memory takes the place. */
 static void shrunk_inside_of_a_block(void)
 {
-	struct view v = view(gpu_open(), 0, 2 * BLOCK, 0);
+	int fd = gpu_open();
+	struct view v = view(fd, 0, 2 * BLOCK, 0);
 	volatile char *behind;
 
 	touch_pages(&v, BLOCK, BLOCK + page, true);
@@ -114,8 +125,7 @@ static void shrunk_inside_of_a_block(void)
 	v.len = BLOCK + 5 * page;
 	check_right(&v);
 	check_plain(behind, BLOCK - 5 * page);
-	hook("prepare", slots[0].bdf[0]);
-	hook("done", slots[0].bdf[0]);
+	whole_reset(fd, slots[0].bdf[0]);
 	CHECK_EQ(touch_pages(&v, BLOCK, BLOCK + page, false), 1);
 	check_present(&v, BLOCK, v.len);
 	check_plain(behind, BLOCK - 5 * page);

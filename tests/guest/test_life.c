@@ -110,7 +110,7 @@ static void unload_and_reload(void)
 
 	for (i = 0; i < 5; i++) {
 		driver_unload();
-		CHECK(!module_loaded("nvlink2-vfio-pci"));
+		CHECK(!module_loaded(driver_name()));
 		CHECK(!module_loaded("nvlink2-sim"));
 		sim_load_default(NULL);
 		fd = device_open(slots[0].bdf[0]);

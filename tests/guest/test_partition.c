@@ -233,15 +233,19 @@ static void firmware_refuses_to_unbind(void)
 	CHECK(strstr(read_text(PNV_CALLS), "\nunbind"));
 }
 
-const struct test partition_tests[] = {
+const struct test lpar_life_tests[] = {
 	{ "lpar_vm_lives_as_long_as_the_device_D4",
 	  vm_lives_as_long_as_the_device },
 	{ "lpar_killed_vmm_leaves_the_binding_D4",
 	  killed_vmm_leaves_the_binding },
+	{ "lpar_failed_open_is_undone_D10", failed_open_is_undone },
+	{ NULL, NULL }
+};
+
+const struct test partition_tests[] = {
 	{ "lpar_opened_without_vm_is_told_once_D8",
 	  opened_without_vm_is_told_once },
 	{ "lpar_no_provider_refuses_a_vm", no_provider_refuses_a_vm },
-	{ "lpar_failed_open_is_undone_D10", failed_open_is_undone },
 	{ "lpar_powernv_binds", powernv_binds },
 	{ "lpar_firmware_codes_are_translated_D24",
 	  firmware_codes_are_translated },

@@ -335,7 +335,9 @@ static void unbinding_waits_for_qemu(void)
 	child = fork();
 	CHECK(child >= 0);
 	if (!child) {
-		write_text("/sys/bus/pci/drivers/nvlink2-vfio-pci/unbind", GPU);
+		snprintf(driver, sizeof(driver), "/sys/bus/pci/drivers/%s/unbind",
+			 driver_name());
+		write_text(driver, GPU);
 		_exit(0);
 	}
 	for (left = 3000; left && !qemu_lines(GPU, "Cannot unplug NVLink2 devices"); left--)

@@ -360,6 +360,10 @@ const struct test quarantine_tests[] = {
 	  unregistered_while_translated },
 	{ "quarantine_twice_at_the_same_place_D5", twice_at_the_same_place },
 	{ "quarantine_outlives_unbinding_D5", unbinding_does_not_lift_it },
+	{ NULL, NULL }
+};
+
+const struct test quarantine_unload_tests[] = {
 	{ "quarantine_ends_with_the_module", unloading_forgets_it },
 	{ "quarantine_unload_while_translated_D6", unload_while_translated },
 	{ NULL, NULL }

@@ -116,9 +116,8 @@ class Apt:
         if not mirror.KEYRING.exists():
             raise LabError(f"{mirror.KEYRING} is missing, so no signature can be checked: "
                            "install debian-archive-keyring")
-        base = mirror.mirror()
         return "".join(f"{self.kind} [arch={','.join(archs)} signed-by={mirror.KEYRING}] "
-                       f"{base} {suite} main\n" for suite, archs in self.suites)
+                       f"{mirror.of_suite(suite)} {suite} main\n" for suite, archs in self.suites)
 
     def newest(self, pattern):
         """The name with the highest numbers among the packages a regular expression matches."""

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from . import flavours
+from . import flavours, reference
 from .errors import Findings, LabError
 from .paths import BUILD, ROOT, locked, write_atomic
 from .progress import note
@@ -80,6 +80,9 @@ def modules(name, kunit=False):
     """Builds the modules for a flavour: {file name: path of the stripped module}."""
     name = flavours.flavour(name).base
     release = flavours.kernel(name).release
+    if flavours.flavour(name).reference:
+        note(f"building the modules for {name} ({release})")
+        return reference.modules(name)
     # A copy of the sources for each, so that two builds never meet.
     tree = BUILD / f"kernel-{name}{'-kunit' if kunit else ''}"
     with locked(tree):

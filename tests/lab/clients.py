@@ -15,6 +15,7 @@ PROGRAM = "/usr/bin/qemu-system-ppc64"
 PACKAGE = "qemu-system-ppc"
 #: NVLink2 left QEMU with 8.2; later ones are no clients.
 _SERIES = "7.2"
+_GUEST = "6.12-64k"
 _FIRMWARE = "/usr/share/qemu/slof.bin"
 _SOURCES = ROOT / "tests/clients"
 
@@ -43,7 +44,9 @@ def payload(flavour, suite):
     files.append(("lib/keep_region_info.so", _keep_region_info()))
     files.append(("bin/nvlink2-info", build.info_tool()))
     if suite == "kvm":
-        files.append(("guest/vmlinux", flavours.kernel(flavour).vmlinux))
+        # The kernel of 5.10 is made for the machine alone.
+        guest = _GUEST if flavours.flavour(flavour).reference else flavour
+        files.append(("guest/vmlinux", flavours.kernel(guest).vmlinux))
         files.append(("guest/initrd", _guest_initramfs()))
     return files
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from . import debugkernel, toolchain
+from . import debugkernel, reference, toolchain
 from .apt import Apt, host_architecture
 from .errors import LabError
 from .paths import cache, locked, write_atomic
@@ -48,9 +48,14 @@ class Flavour(NamedTuple):
     lockdep: bool = True
 
     @property
+    def reference(self):
+        """Whether the driver is a part of it, ours or the one of 2018."""
+        return self.series == reference.SERIES
+
+    @property
     def debug(self):
         """Whether the lab builds it itself, with all that finds faults."""
-        return not self.debian
+        return not self.debian and not self.reference
 
     @property
     def base(self):
@@ -85,7 +90,13 @@ UNPATCHED = {flavour.name: flavour for flavour in (
 HASH = {flavour.name: flavour for flavour in (
     FLAVOURS[name]._replace(name=f"{name}-hash", append="disable_radix")
     for name in ("6.12-64k", "6.12-4k"))}
-ALL = {**FLAVOURS, **HASH, **DEBUG, **UNPATCHED}
+# The last kernel with the driver of 2018, and with ours in its place. Not for every run: it takes a
+# kernel of its own, and a client that knows both (`make test-reference`).
+REFERENCE = {flavour.name: flavour for flavour in (
+    Flavour("5.10-2018", reference.SERIES, "", suite=reference.SUITE),
+    Flavour("5.10", reference.SERIES, "", suite=reference.SUITE),
+)}
+ALL = {**FLAVOURS, **HASH, **DEBUG, **UNPATCHED, **REFERENCE}
 # Those that our modules are built for; the others load one of these builds.
 BUILT_FOR = (*FLAVOURS, *DEBUG)
 
@@ -127,6 +138,8 @@ def tools_of(chosen):
 def kernel(name, refresh=False):
     """Fetches or builds a flavour's kernel, modules and headers, and tells where they are."""
     chosen = flavour(name)
+    if chosen.reference:
+        return Kernel(*reference.kernel(index(chosen.suite), refresh))
     if chosen.debug:
         release, folder = debugkernel.kernel(index(chosen.suite), chosen.series, tools_of(chosen),
                                              refresh)

@@ -28,6 +28,23 @@ def mirror():
         "sources.list between 'deb' and the suite")
 
 
+def of_suite(suite):
+    """The URI for a suite: Debian's security updates are an archive of their own."""
+    return security() if suite.endswith("-security") else mirror()
+
+
+def security():
+    """
+    The archive of security updates: the one this machine's apt uses, or the one beside the mirror
+    that NVLINK2_MIRROR names, as Debian's own mirrors have it.
+    """
+    if not os.environ.get("NVLINK2_MIRROR"):
+        for uri, suite in sources(Path("/etc/apt")):
+            if suite.strip("/").endswith("-security"):
+                return uri
+    return f"{mirror()}-security"
+
+
 def os_release(path=Path("/etc/os-release")):
     """The fields of os-release as a dictionary."""
     try:

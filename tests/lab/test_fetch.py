@@ -148,3 +148,15 @@ def test_folder_is_made_completely_or_not_at_all(tmp_path):
     assert not target.exists()
     unpack.make_once(target, lambda draft: (draft / "whole").touch())
     assert [path.name for path in target.iterdir()] == ["whole"]
+
+
+def test_security_updates_come_from_their_archive(monkeypatch):
+    """Beside the mirror that is named, or where this machine's apt has them."""
+    monkeypatch.setenv("NVLINK2_MIRROR", "http://named.example/debian/")
+    assert mirror.of_suite("bookworm-backports") == "http://named.example/debian"
+    assert mirror.of_suite("bullseye-security") == "http://named.example/debian-security"
+    monkeypatch.delenv("NVLINK2_MIRROR")
+    monkeypatch.setattr(mirror, "sources", lambda etc: [
+        ("http://one.example/debian", "bookworm"),
+        ("http://two.example/updates", "bookworm-security")])
+    assert mirror.of_suite("bullseye-security") == "http://two.example/updates"

@@ -6,8 +6,9 @@ import re
 import pytest
 
 from tests.lab.paths import ROOT
-from tools.intree import cli
 from tools.intree import tree as in_tree
+
+from .trees import command, state
 
 FILES = {
     "Makefile": "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 95\nEXTRAVERSION =\n",
@@ -30,19 +31,6 @@ def tree_fixture(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     return tmp_path
-
-
-def state(tree):
-    """Every file of a tree and every folder."""
-    return {path.relative_to(tree).as_posix(): path.read_text() if path.is_file() else None
-            for path in tree.rglob("*")}
-
-
-def command(capsys, *arguments):
-    """(exit status, what it says)"""
-    status = cli.main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return status, captured.out + captured.err
 
 
 def test_in_tree_is_undone_without_a_trace(tree, capsys):
@@ -111,7 +99,7 @@ def test_in_tree_refuses_other_versions(tree, capsys, version):
     (tree / "Makefile").write_text(f"VERSION = {major}\nPATCHLEVEL = {minor}\nSUBLEVEL = 0\n")
     before = state(tree)
     status, says = command(capsys, "add", tree)
-    assert status == 2 and f"is Linux {version}; the driver is for 6.12 and 7.2" in says
+    assert status == 2 and f"is Linux {version}; this puts the driver into 6.12 and 7.2" in says
     assert state(tree) == before
 
 

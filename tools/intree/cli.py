@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import resolve, series, tree
+from . import resolve, series, tree, v5_10
 
 
 def _add(options: argparse.Namespace) -> str:
@@ -16,6 +16,14 @@ def _add(options: argparse.Namespace) -> str:
 
 def _remove(options: argparse.Namespace) -> str:
     return _told(options.tree, tree.remove(options.tree))
+
+
+def _replace(options: argparse.Namespace) -> str:
+    return _told(options.tree, v5_10.replace(options.tree))
+
+
+def _restore(options: argparse.Namespace) -> str:
+    return _told(options.tree, v5_10.restore(options.tree))
 
 
 def _told(folder: Path, count: int) -> str:
@@ -31,14 +39,17 @@ def _series(options: argparse.Namespace) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python3 -m tools.intree", description="Puts the driver into the source tree of "
-        "Linux 6.12 or 7.2, takes it out, or writes it as patches. Doing it twice changes nothing "
-        "the second time.",
+        "Linux 6.12 or 7.2, takes it out, or writes it as patches; or puts it in the place of the "
+        "driver of 2018 in Linux 5.10. Doing it twice changes nothing the second time.",
         epilog="Then: make ARCH=powerpc menuconfig, Device Drivers, VFIO, `VFIO support for NVIDIA "
                "V100 GPUs with NVLink2`. Exit status: 0 done; 2 it is no such tree, or git, which "
                "writes the patches, does not know who you are.")
     commands = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     for name, run, text in (("add", _add, "put the driver into a tree, or bring it up to date"),
                             ("remove", _remove, "take the driver out of a tree"),
+                            ("replace", _replace, "put the driver into a tree of 5.10, in the "
+                             "place of the one of 2018, which is kept"),
+                            ("restore", _restore, "put the driver of 2018 back"),
                             ("series", _series, "write patches for `git am`; the tree is only read")):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)

@@ -54,7 +54,7 @@ INSERTIONS = (
 )
 
 
-def version_of(tree: Path) -> tuple[int, int, int]:
+def version_of(tree: Path, supported: tuple = SUPPORTED) -> tuple[int, int, int]:
     """The version of a kernel's source tree; TreeError when it is none, or another one."""
     makefile = tree / "Makefile"
     if not makefile.is_file():
@@ -65,9 +65,9 @@ def version_of(tree: Path) -> tuple[int, int, int]:
     if not all(found):
         raise TreeError(f"{makefile} tells no version: {tree} is no kernel source tree")
     major, minor, patch = (int(match[1]) for match in found)
-    if (major, minor) not in SUPPORTED:
-        known = " and ".join(f"{a}.{b}" for a, b in SUPPORTED)
-        raise TreeError(f"{tree} is Linux {major}.{minor}; the driver is for {known} "
+    if (major, minor) not in supported:
+        known = " and ".join(f"{a}.{b}" for a, b in supported)
+        raise TreeError(f"{tree} is Linux {major}.{minor}; this puts the driver into {known} "
                         "(docs/kernels.md)")
     return major, minor, patch
 
@@ -133,19 +133,22 @@ def edits(tree: Path, present: bool) -> dict[str, str]:
             if text != _own_file(tree, name)}
 
 
-def _write(tree: Path, files: dict[str, str]) -> int:
+def write(tree: Path, files: dict[str, str]) -> int:
+    """Writes files into a tree; how many were not there or are others now."""
     count = 0
     for name, text in files.items():
         path = tree / name
         if not path.exists() or path.read_text("utf-8") != text:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # A tree may share its files with another one, as links.
+            path.unlink(missing_ok=True)
             path.write_text(text, "utf-8")
             count += 1
     return count
 
 
-def _remove(tree: Path, keep: set[str] = frozenset()) -> int:
-    """Removes the driver's files, whatever version of it left them."""
+def clear(tree: Path, keep: set[str] = frozenset()) -> int:
+    """Removes the driver's files, whatever version of it left them; how many."""
     ours = [path for path in sorted((tree / DRIVER).rglob("*")) if path.is_file()]
     single = (HEADER, PAGE, *(f"{ABI}/{name}" for name in _ABI_FILES))
     ours += [tree / name for name in single if (tree / name).exists()]
@@ -164,11 +167,11 @@ def add(tree: Path) -> int:
     """Puts the driver into a tree, or brings it up to date; how many files changed."""
     files = files_for(version_of(tree))
     changed = edits(tree, True)
-    return _remove(tree, set(files)) + _write(tree, {**files, **changed})
+    return clear(tree, set(files)) + write(tree, {**files, **changed})
 
 
 def remove(tree: Path) -> int:
     """Takes the driver out of a tree again; how many files changed."""
     version_of(tree)
     changed = edits(tree, False)
-    return _write(tree, changed) + _remove(tree)
+    return write(tree, changed) + clear(tree)
