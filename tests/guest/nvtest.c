@@ -2,9 +2,11 @@
 /* The runner: TAP 14 on standard output, one line a test. */
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "attack.h"
@@ -65,6 +67,9 @@ static const struct suite suites[] = {
 	{ "race", race_lists },
 	{ "failnth", failnth_lists },
 };
+
+/* Seconds that a test in a process of its own may take. */
+#define APART_LIMIT	60
 
 static jmp_buf failed;
 static pid_t runner;
@@ -147,6 +152,39 @@ static bool run_one(const struct test *test, unsigned int nr)
 	return ok;
 }
 
+/*
+ * The same in a process of its own, with the modules loaded anew: for a driver
+ * that keeps of a failed test what would fail the next one.
+ */
+static bool run_one_apart(const struct test *test, unsigned int nr)
+{
+	int status, left;
+	pid_t child = fork();
+
+	if (!child) {
+		runner = getpid();
+		setpgid(0, 0);
+		_exit(run_one(test, nr) ? 0 : 1);
+	}
+	for (left = APART_LIMIT * 10; left; left--) {
+		if (waitpid(child, &status, WNOHANG) == child)
+			break;
+		usleep(100000);
+	}
+	/* What it started and left behind holds devices. */
+	kill(-child, SIGKILL);
+	if (!left)
+		note("still running after %d s", APART_LIMIT);
+	else if (WIFSIGNALED(status))
+		note("killed by signal %d", WTERMSIG(status));
+	if (!left || WIFSIGNALED(status))
+		dprintf(STDOUT_FILENO, "not ok %u - %s\n", nr, test->name);
+	usleep(100000);
+	if (!guarded(driver_unload))
+		note("unloading: %s", reason);
+	return left && WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
 static bool suite_has(const struct suite *suite, const char *name)
 {
 	const struct test *const *list;
@@ -170,7 +208,7 @@ static bool wanted(const struct test *test, char **only)
 	return false;
 }
 
-static int run_suite(const struct suite *suite, char **only)
+static int run_suite(const struct suite *suite, char **only, bool apart)
 {
 	const struct test *const *list;
 	const struct test *test;
@@ -199,7 +237,7 @@ static int run_suite(const struct suite *suite, char **only)
 	for (list = suite->lists; *list; list++)
 		for (test = *list; test->name; test++)
 			if (wanted(test, only))
-				bad += !run_one(test, ++nr);
+				bad += !(apart ? run_one_apart : run_one)(test, ++nr);
 	return bad ? 1 : 0;
 }
 
@@ -234,13 +272,15 @@ static int show(void (*run)(void))
 static int usage(void)
 {
 	fputs("usage: nvtest SUITE [TEST...]   run a suite, or some tests of it\n"
+	      "       nvtest --apart SUITE [TEST...]   each test in a process of its own\n"
 	      "       nvtest --list SUITE      the names of its tests\n"
 	      "       nvtest demo              show a machine with 2 GPUs and 4 bridges\n"
 	      "       nvtest bench [short]     measure touches, copies and calls, in instructions\n"
+	      "       nvtest transcript        what the driver answers, for comparing it with another\n"
 	      "       nvtest kunit             load the driver; its KUnit suites run\n"
 	      "       nvtest attack [SECONDS [SEED]]   be a hostile owner of a GPU\n"
 	      "suites: basic, dma, fault, topology, clients, kvm; hash (hash MMU only); kernelbugs,\n"
-	      "        race, failnth (debug kernel only)\n",
+	      "        race, failnth (debug kernel only); in_vfio_pci (Linux 5.10)\n",
 	      stderr);
 	return 2;
 }
@@ -248,27 +288,31 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	bool list = argc > 1 && !strcmp(argv[1], "--list");
-	const char *name = argv[list ? 2 : 1];
+	bool apart = argc > 1 && !strcmp(argv[1], "--apart");
+	int first = list || apart ? 2 : 1;
+	const char *name = argv[first];
 	size_t i;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc > 1 && !strcmp(argv[1], "attack"))
 		return attack_arguments(argc - 2, argv + 2) ? show(attack) :
 							      usage();
-	if (argc < (list ? 3 : 2) || (list && argc > 3))
+	if (argc <= first || (list && argc > 3))
 		return usage();
-	if (!list && !strcmp(name, "demo"))
+	if (first == 1 && !strcmp(name, "demo"))
 		return show(demo);
-	if (!list && !strcmp(name, "bench"))
+	if (first == 1 && !strcmp(name, "transcript"))
+		return show(transcript);
+	if (first == 1 && !strcmp(name, "bench"))
 		return show(argc > 2 && !strcmp(argv[2], "short") ? bench_short :
 								  bench_full);
-	if (!list && !strcmp(name, "kunit"))
+	if (first == 1 && !strcmp(name, "kunit"))
 		return show(kunit);
 	for (i = 0; i < ARRAY_LEN(suites); i++) {
 		if (strcmp(suites[i].name, name))
 			continue;
 		return list ? list_suite(&suites[i]) :
-			      run_suite(&suites[i], argv + 2);
+			      run_suite(&suites[i], argv + first + 1, apart);
 	}
 	return usage();
 }

@@ -184,6 +184,7 @@ extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
 	lpar_life_tests[], quarantine_unload_tests[], in_vfio_pci_tests[];
 
 void demo(void);
+void transcript(void);
 void bench_full(void);
 void bench_short(void);
 

@@ -12,6 +12,7 @@ from .errors import Findings, LabError
 from .paths import BUILD, cache
 from .progress import note
 from .unpack import remove, remove_tree
+from .versus import compare as versus
 
 EXAMPLES = """\
 examples:
@@ -90,6 +91,10 @@ def _parser():
                                                 "in, modules, COMPILE_TEST (minutes each)")
     trees.add_argument("series", nargs="*", metavar="SERIES",
                        help=f"of {', '.join(intreebuild.SERIES)} (default: all)")
+
+    beside = commands.add_parser("reference", help="compare the driver with the one of 2018, on the "
+                                                   "kernel that has both")
+    beside.add_argument("--write", action="store_true", help="write docs/versus-2018.md")
 
     kernels = commands.add_parser("kernels", help="the table of what the last runs came to, on which "
                                                   "kernel")
@@ -236,6 +241,20 @@ def _in_tree(args):
     return 1 if failed else 0
 
 
+def _reference(args):
+    def tell(case):
+        print(f"{'ok' if case.ok else 'FAILED'} {case.name}", flush=True)
+        if not case.ok:
+            print(case.detail)
+
+    compared = versus.run(args.write, tell)
+    left_out = f", {len(compared.not_run)} not run" if compared.not_run else ""
+    for name in compared.not_run:
+        print(f"not run: {name}")
+    print(f"{compared.passed} passed, {compared.failed} failed{left_out}")
+    return 1 if compared.failed else 0
+
+
 def _kernels(args):
     if args.write:
         kernelstable.write()
@@ -299,7 +318,7 @@ def main(arguments=None):
     # Ended by a signal, the lab still ends its own emulator.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     commands = {"fetch": _fetch, "build": _build, "boot": _boot, "test": _test, "mutants": _mutants,
-                "attack": _attack, "in-tree": _in_tree,
+                "attack": _attack, "in-tree": _in_tree, "reference": _reference,
                 "kernels": _kernels, "demo": _demo, "bench": _bench, "lint": _lint,
                 "clean": _clean}
     try:

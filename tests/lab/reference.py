@@ -7,12 +7,14 @@ Both drivers run in the same image: only vfio-pci.ko is another file.
 """
 
 import hashlib
+import re
 import shutil
 from pathlib import Path
 
 from tools.intree import v5_10
 
 from . import debugkernel, kernelmake, source
+from .errors import LabError
 from .kernelmake import CROSS, run
 from .paths import BUILD, ROOT, cache, locked
 from .progress import note
@@ -94,19 +96,30 @@ def driver_of_2018():
     return _home() / "modules" / Path(DRIVER).name
 
 
-def our_driver(*settings):
-    """
-    Our vfio-pci.ko for the same kernel, built when the sources changed.
-
-    settings: more of make's variables, as W=1
-    """
+def our_driver():
+    """Our vfio-pci.ko for the same kernel, built when the sources changed."""
     home = _home()
     with locked(home):
         v5_10.replace(home / "source")
-        warnings = run([*_make(home), *settings, "modules"], "the driver in a tree of 5.10")
+        run([*_make(home), "modules"], "the driver in a tree of 5.10")
         target = BUILD / f"kernel-{SERIES}"
         target.mkdir(parents=True, exist_ok=True)
-        return _strip(home / "build" / DRIVER, target / Path(DRIVER).name), warnings
+        return _strip(home / "build" / DRIVER, target / Path(DRIVER).name)
+
+
+def warnings():
+    """What the compiler says of our driver there with W=1, which is gnu89 in this kernel."""
+    home = _home()
+    place = Path(v5_10.PLACE)
+    with locked(home):
+        v5_10.replace(home / "source")
+        (home / "build" / place.with_suffix(".o")).unlink(missing_ok=True)
+        log = BUILD / "logs/reference-warnings.log"
+        debugkernel.run_long([*_make(home), "W=1", place.with_suffix(".o")], log=log)
+        said = log.read_text("utf-8")
+    if f"CC [M]  {place.with_suffix('.o')}" not in said:
+        raise LabError(f"{place} was not compiled: {said[-500:]}")
+    return re.findall(rf"^.*{re.escape(str(place.parent))}/.*(?:warning|error):.*$", said, re.M)
 
 
 def simulator():
@@ -131,5 +144,21 @@ def simulator():
 
 def modules(name):
     """What the tests load in a flavour of this kernel: {file name: path}."""
-    driver = driver_of_2018() if name.endswith("-2018") else our_driver()[0]
+    driver = driver_of_2018() if name.endswith("-2018") else our_driver()
     return {Path(DRIVER).name: driver, "nvlink2-sim.ko": simulator()}
+
+
+def undone():
+    """Takes our driver out of the tree and puts it back; what is then not as it was, in words."""
+    home = _home()
+    with locked(home):
+        v5_10.restore(home / "source")
+        kept = (home / "source" / v5_10.PLACE).read_bytes()
+        left = (home / "source" / v5_10.DRIVER).exists()
+        v5_10.replace(home / "source")
+        source_of = source.have(SERIES)
+    if left:
+        return f"{v5_10.DRIVER} is still there"
+    if kept != (source_of / v5_10.PLACE).read_bytes():
+        return f"{v5_10.PLACE} is not Debian's"
+    return ""

@@ -34,10 +34,15 @@ def tree(apt, series):
     return target
 
 
+def have(series):
+    """The unpacked source of a series in the cache, or None."""
+    found = sorted((cache() / "source").glob(f"{series}-*"))
+    return found[-1] if found else None
+
+
 def kept(apt, series):
     """The unpacked source of a series as the cache has it; only when it has none, a new one."""
-    have = sorted((cache() / "source").glob(f"{series}-*"))
-    return have[-1] if have else tree(apt, series)
+    return have(series) or tree(apt, series)
 
 
 def _unpack(deb, draft, series):
