@@ -452,6 +452,7 @@ int vfio_pci_ibm_npu2_init(struct vfio_pci_device *vdev)
 /*
  * vfio-pci's Makefile has one object for all of this, and is not changed. The
  * tracepoints come last: they are made in the file that includes trace.h then.
+ * Modules could hook into those of 2018, and can into these.
  */
 #define vfio_pci_regops		nvlink2_regops
 
@@ -463,3 +464,7 @@ int vfio_pci_ibm_npu2_init(struct vfio_pci_device *vdev)
 #include "nvlink2/gpu_ram_rw.c"
 #include "nvlink2/gpu_ram_fault.c"
 #include "nvlink2/gpu_ram.c"
+
+EXPORT_TRACEPOINT_SYMBOL_GPL(vfio_pci_nvgpu_mmap_fault);
+EXPORT_TRACEPOINT_SYMBOL_GPL(vfio_pci_nvgpu_mmap);
+EXPORT_TRACEPOINT_SYMBOL_GPL(vfio_pci_npu2_mmap);

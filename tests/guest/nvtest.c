@@ -46,6 +46,8 @@ static const struct test *const clients_lists[] = {
 
 static const struct test *const kvm_lists[] = { kvm_tests, NULL };
 
+static const struct test *const npu2_lists[] = { npu2_tests, NULL };
+
 static const struct test *const kernel_bug_lists[] = { kernel_bug_tests, NULL };
 
 static const struct test *const race_lists[] = { race_tests, NULL };
@@ -63,6 +65,7 @@ static const struct suite suites[] = {
 	{ "topology", topology_lists },
 	{ "clients", clients_lists },
 	{ "kvm", kvm_lists },
+	{ "npu2", npu2_lists },
 	{ "kernelbugs", kernel_bug_lists },
 	{ "race", race_lists },
 	{ "failnth", failnth_lists },
@@ -280,7 +283,8 @@ static int usage(void)
 	      "       nvtest kunit             load the driver; its KUnit suites run\n"
 	      "       nvtest attack [SECONDS [SEED]]   be a hostile owner of a GPU\n"
 	      "suites: basic, dma, fault, topology, clients, kvm; hash (hash MMU only); kernelbugs,\n"
-	      "        race, failnth (debug kernel only); in_vfio_pci (Linux 5.10)\n",
+	      "        race, failnth (debug kernel only); in_vfio_pci (Linux 5.10);\n"
+	      "        npu2 (a machine whose firmware has made one)\n",
 	      stderr);
 	return 2;
 }

@@ -181,7 +181,8 @@ extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
 	watch_tests[], kernel_bug_tests[], fault_tests[], fault_radix_tests[],
 	fault_hash_tests[], fault_race_tests[],
 	copy_map_tests[], fault_split_tests[], lpar_provider_tests[],
-	lpar_life_tests[], quarantine_unload_tests[], in_vfio_pci_tests[];
+	lpar_life_tests[], quarantine_unload_tests[], in_vfio_pci_tests[],
+	npu2_tests[];
 
 void demo(void);
 void transcript(void);

@@ -40,8 +40,13 @@ unsigned int qemu_lines(const char *a, const char *b);
 void gpa_store(uint64_t gpa, uint64_t value);
 uint64_t gpa_load(uint64_t gpa);
 
+/* test_kvm.c: a VM of KVM, and the guest in it up to its program */
+void kvm_machine(void);
+void run_guest(void);
+
 void guest_connect(void);
 const char *guest_wait(const char *line);
+void guest_tell(void);
 void guest_must_have_said(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void guest_store(uint64_t gpa, uint64_t value);
 uint64_t guest_load(uint64_t gpa);

@@ -52,7 +52,7 @@ static unsigned long long lpid_of_kvm(void)
  * What the emulated POWER9 has no means against, a guest is told that it has not; and the hash
  * MMU of a guest cannot have larger pages than the host.
  */
-static void kvm_machine(void)
+void kvm_machine(void)
 {
 	qemu_begin("pseries,accel=kvm,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off");
 	if (page_size() == 4096) {
@@ -74,7 +74,7 @@ static void vm_that_waits(unsigned int slot, unsigned int bridges)
 }
 
 /* Debian's kernel, up to our program in it, which has told the device tree by then. */
-static void run_guest(void)
+void run_guest(void)
 {
 	qemu_add("-S");
 	qemu_add("-kernel");
@@ -90,6 +90,7 @@ static void run_guest(void)
 	guest_connect();
 	qmp("{\"execute\":\"cont\"}");
 	guest_wait("ready");
+	guest_tell();
 }
 
 /* The properties that the guest's own drivers go by, each with the host's numbers. */

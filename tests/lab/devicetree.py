@@ -23,7 +23,7 @@ _AP_ENCODINGS = (0x0000000c, 0xa0000010, 0x20000015, 0x4000001e)
 _MAGIC = 0xd00dfeed
 
 
-def _libfdt():
+def fdt_library():
     try:
         import libfdt  # pylint: disable=import-outside-toplevel,import-error  # only a start needs it
     except ImportError:
@@ -62,11 +62,11 @@ def _dump(command, environment, memory):
 
 def with_large_pages(tree):
     """The tree with the page sizes of a POWER9 in each processor's node."""
-    fdt = _libfdt().Fdt(tree)
+    fdt = fdt_library().Fdt(tree)
     fdt.resize(len(tree) + 0x10000)
     cpus = fdt.path_offset("/cpus")
     encodings = struct.pack(f">{len(_AP_ENCODINGS)}I", *_AP_ENCODINGS)
-    names = [fdt.get_name(node) for node in _children(fdt, cpus)]
+    names = [fdt.get_name(node) for node in children(fdt, cpus)]
     if not names:
         raise LabError("the emulator's device tree has no processor")
     for name in names:
@@ -75,16 +75,16 @@ def with_large_pages(tree):
     return bytes(fdt.as_bytearray())
 
 
-def _children(fdt, node):
-    child = fdt.first_subnode(node, [_libfdt().NOTFOUND])
+def children(fdt, node):
+    child = fdt.first_subnode(node, [fdt_library().NOTFOUND])
     while child >= 0:
         yield child
-        child = fdt.next_subnode(child, [_libfdt().NOTFOUND])
+        child = fdt.next_subnode(child, [fdt_library().NOTFOUND])
 
 
 def for_boot(tree, bootargs, initrd_size):
     """The tree with what the emulator writes into /chosen only of a tree it made itself."""
-    fdt = _libfdt().Fdt(tree)
+    fdt = fdt_library().Fdt(tree)
     fdt.resize(len(tree) + len(bootargs) + 0x1000)
     chosen = fdt.path_offset("/chosen")
     fdt.setprop_str(chosen, "bootargs", bootargs)

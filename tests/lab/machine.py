@@ -124,18 +124,18 @@ def _attempt(root, kernel, archive, nonce, timeout, on_line, append, extra, on_d
         dtb.write(qemu.tree(root, extra, append, len(archive)))
         dtb.flush()
         command = qemu.command(root, kernel.vmlinux, initrd.name, dtb.name, extra)
-        # _die_with_parent makes two system calls and takes no lock.
+        # die_with_parent makes two system calls and takes no lock.
         with subprocess.Popen(  # pylint: disable=subprocess-popen-preexec-fn
                 command, env=qemu.environment(root), stdin=None if on_data else subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent) as process:
+                preexec_fn=die_with_parent) as process:
             try:
                 return Listener(process, nonce, timeout, on_line, on_data).listen()
             finally:
                 process.kill()
 
 
-def _die_with_parent():
+def die_with_parent():
     """The emulator never outlives the harness, even one that was killed outright."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     # Ctrl-C is the harness's to handle.

@@ -5,7 +5,7 @@ import pytest
 
 from tests.lab import judge, suites
 from tests.lab.errors import Findings, LabError
-from tests.lab.versus import answers, compare, page, probes
+from tests.lab.versus import answers, compare, guest, npu2, page, probes
 
 MAPPED = "vfio_pci_nvgpu_mmap: 0000:01:00.0: 80000000 -> {:x} size=4000000 ret=0"
 FAULT = "vfio_pci_nvgpu_mmap_fault: 0000:01:00.0: {:x} -> {:x} ret=256"
@@ -165,6 +165,59 @@ def test_without_the_kernel_it_counts_what_did_not_run(monkeypatch):
     assert (made.passed, made.failed) == (1, 0) and len(made.not_run) > 8 and not made.whole()
 
 
+RECORDED = npu2.RECORDED["1 GPU with 3 links"].read_text("ascii").splitlines()
+
+
+@pytest.mark.parametrize("new, says", [
+    (RECORDED, ""),
+    (RECORDED[:-1], "lines, not"),
+    ([*RECORDED, RECORDED[-1]], "lines, not"),
+    ([*RECORDED[:5], RECORDED[6], RECORDED[5], *RECORDED[7:]], "line 6 is"),
+])
+def test_register_logs_are_compared_line_by_line(new, says):
+    found = npu2.difference(new, RECORDED)
+    assert says in found and bool(found) == bool(says)
+
+
+def test_register_logs_that_say_nothing_are_not_the_same():
+    assert "did not get so far" in npu2.difference(RECORDED[:6], RECORDED[:6])
+
+
+def test_registers_written_in_another_way_fail(monkeypatch):
+    logs = {"5.10-2018": RECORDED, "5.10": [*RECORDED[:-1], "SCOM wr ring 714000 XTS_BDF_MAP = 0"]}
+    monkeypatch.setattr(npu2, "run", lambda flavour, board: ([], logs[flavour]))
+    cases = []
+    made = compare.Comparison(cases.append)
+    made._on_firmwares_npu2("1 GPU with 3 links")  # pylint: disable=protected-access
+    assert [case.ok for case in cases] == [False, False] and not made.whole()
+
+
+TREE = ["# qemu: vfio_prereg_register va=0x7fff1 size=0x4000000 ret=0",
+        "nvtest said something", "# guest: /memory@400000000000 reg[0] = 0x400000000000"]
+
+
+def test_what_qemu_and_the_guest_say():
+    assert guest.said(TREE) == ["qemu: vfio_prereg_register va size=0x4000000 ret=0",
+                                "guest: /memory@400000000000 reg[0] = 0x400000000000"]
+    assert len(guest.recorded()) == 7 and guest.missing(guest.recorded()) == []
+    assert guest.missing(guest.recorded()[1:]) == [guest.recorded()[0]]
+
+
+@pytest.mark.parametrize("new, differs", [(["a", "b"], False), (["a", "c"], True), (["a"], True),
+                                          (["a", "b", "c"], True)])
+def test_lines_of_two_guests(new, differs):
+    assert bool(guest.difference(new, ["a", "b"])) == differs
+
+
+def test_guest_that_tells_no_tree_is_an_error(monkeypatch):
+    outcome = answers.machine.Outcome([f"nvlab| {line}" for line in TREE], "x", "end", 1, 0)
+    monkeypatch.setattr(guest.machine, "boot", lambda *args, **more: outcome)
+    monkeypatch.setattr(suites, "payload", lambda flavour: [])
+    monkeypatch.setattr(guest.clients, "payload", lambda flavour, suite: [])
+    with pytest.raises(Findings, match="told no device tree"):
+        guest.run("5.10")
+
+
 def test_transcript_that_ends_early_is_an_error(monkeypatch):
     outcome = answers.machine.Outcome(["Linux version 5.10", "nvlab| pread 8@0 = 8"], "x", "end", 1, 0)
     monkeypatch.setattr(answers.machine, "boot", lambda *args, **more: outcome)
@@ -178,7 +231,8 @@ def made_fixture(monkeypatch):
     """A Comparison that has compared."""
     made, _ = comparison(monkeypatch, [probes.Probe("a_D1", False, "maps 7fff12345678", ("D1",)),
                                        probes.Probe("b", True, "", ())])
-    made.same = {"5.10": 500}
+    made.same = {"5.10": 500, "QEMU": 40}
+    made.registers = {"1 GPU with 3 links": 22}
     made.differences = [answers.Difference("atsd pread 3@5", "3", "-22", "D17")]
     made.costs = {"5.10-2018": {"pread": 100}, "5.10": {"pread": 50}}
     return made
@@ -187,6 +241,7 @@ def made_fixture(monkeypatch):
 def test_page_tells_what_is_same_better_and_the_cost(made):
     text = page.render(made)
     assert "500 answers" in text and "- 1 tests of the suite `in_vfio_pci`" in text
+    assert "- 22 accesses to the registers" in text and "- 40 lines of QEMU 7.2" in text
     assert "| D1 | `a_D1` | maps an address |" in text
     assert "| D17 | `atsd pread 3@5` | 3, now -22 |" in text
     assert "| pread | 100 | 50 | 0.50 |" in text

@@ -5,7 +5,7 @@ from .. import flavours, reference, suites
 from ..errors import Findings, LabError
 from ..judge import Case
 from ..progress import note
-from . import answers, page, probes
+from . import answers, guest, npu2, page, probes
 
 OLD, NEW, MODERN = "5.10-2018", "5.10", "6.12-64k"
 
@@ -20,6 +20,7 @@ class Comparison:
         self.same = {}
         self.differences = []
         self.probes = {}
+        self.registers = {}
         self.costs = {}
 
     def case(self, case):
@@ -45,7 +46,8 @@ class Comparison:
                             f"{NEW}: answers are those of 2018",
                             f"{MODERN}: answers are those of 2018",
                             *(f"{flavour} {suite}" for flavour in (OLD, NEW)
-                              for suite in probes.SUITES)]
+                              for suite in (*probes.SUITES, "QEMU 7.2 and its guest",
+                                            *npu2.BOARDS))]
             return
         self._builds()
         live = self._live(old)
@@ -55,6 +57,9 @@ class Comparison:
         for suite in probes.SUITES:
             self._ours(suite)
             self._theirs(suite)
+        self._guests()
+        for board in npu2.BOARDS:
+            self._on_firmwares_npu2(board)
 
     def _builds(self):
         warnings = reference.warnings()
@@ -108,6 +113,38 @@ class Comparison:
             self.case(Case(f"{OLD} {suite}: {probe.name}: {what}", probe not in strange,
                            f"fails with the driver of 2018, and no defect is named for it in "
                            f"{answers.DIFFERENCES.name}: {probe.why}"))
+
+
+    def _guests(self):
+        try:
+            old, new = guest.run(OLD), guest.run(NEW)
+        except Findings as error:
+            self.case(Case("QEMU 7.2 and its guest", False, str(error)))
+            return
+        self.same["QEMU"] = len(new)
+        different = guest.difference(new, old)
+        self.case(Case(f"{NEW}: QEMU 7.2's trace and the device tree it builds are the same",
+                       not different, different))
+        for flavour, lines in ((OLD, old), (NEW, new)):
+            gone = guest.missing(lines)
+            self.case(Case(f"{flavour}: QEMU 7.2's trace has what was recorded", not gone,
+                           "\n".join(gone)))
+
+    def _on_firmwares_npu2(self, board):
+        logs = {}
+        for flavour in (OLD, NEW):
+            cases, logs[flavour] = npu2.run(flavour, board)
+            for case in cases:
+                self.case(case)
+        self.registers[board] = len(logs[NEW])
+        different = npu2.difference(logs[NEW], logs[OLD])
+        self.case(Case(f"{NEW} npu2, {board}: the registers are written as by the driver of 2018",
+                       not different, different))
+        if board in npu2.RECORDED:
+            recorded = npu2.RECORDED[board].read_text("ascii").splitlines()
+            different = npu2.difference(logs[NEW], recorded)
+            self.case(Case(f"{NEW} npu2, {board}: the registers are written as was recorded",
+                           not different, different))
 
 
 def _told(differences):

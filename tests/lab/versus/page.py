@@ -50,14 +50,20 @@ def render(comparison):
     shown = better(comparison)
     same = {suite: sum(probe.ok for probe in probes) for suite, probes in comparison.probes.items()}
     lines = ["# This driver beside the one of 2018", "", _INTRODUCTION, "", "## The same", ""]
+    answered = {name: count for name, count in comparison.same.items() if name != "QEMU"}
     lines += [f"- {count} answers of `nvtest transcript` on {flavour}: region-info buffers at every "
               "argsz from 0 to 112 and 4096, return values, tracepoints"
               + (", firmware calls." if flavour == "5.10" else ".")
-              for flavour, count in comparison.same.items()]
+              for flavour, count in answered.items()]
+    lines += [f"- {comparison.same['QEMU']} lines of QEMU 7.2's trace and of the device tree that its "
+              "guest finds."]
     lines += [f"- {count} tests of the suite `{suite}` pass with both."
               + (_CLIENTS if suite != suites.IN_VFIO_PCI else "") for suite, count in same.items()]
-    lines += ["", "## Better", "", _BETTER, "", "| defect | shown by | with the driver of 2018 |",
-              "|---|---|---|"]
+    lines += [f"- {count} accesses to the registers of an NPU2 that firmware has made, {board}: from "
+              "boot to a KVM guest that uses GPU RAM and ATSD, and back to the host."
+              for board, count in comparison.registers.items()]
+    lines += ["", _REGISTERS, "", "## Better", "", _BETTER, "",
+              "| defect | shown by | with the driver of 2018 |", "|---|---|---|"]
     lines += [f"| {defect} | {name} | {_clean(why)} |" for defect, rows in shown.items()
               for name, why in rows]
     missing = [number for number in numbers() if number not in shown]
@@ -94,6 +100,10 @@ Linux 5.10 is the last kernel with the driver of 2018 and the platform code that
 vfio-pci modules: the one of 2018, and the one with this driver in its place
 (`make in-tree-5.10`). The machine is QEMU's powernv9 with 64K pages and the simulator of
 [the lab](lab.md); QEMU 7.2 and a KVM guest are the clients. Nothing here ran on hardware."""
+_REGISTERS = """\
+The last are what real firmware (skiboot), this kernel's own platform code and the guest write, line by
+line the same; one of them was recorded on another day ([the lab](lab.md#an-npu2-that-firmware-has-made)).
+Behind these registers the emulator has storage and nothing else: no link, no ATS."""
 _BETTER = """\
 Every difference is a defect of the driver of 2018 that [the list](defects.md) names; another one
 fails the run. A test stands here when it passes with this driver and fails with the other, with
