@@ -23,6 +23,8 @@ def live(**changed):
     for key, value in found.items():
         if key.startswith("info "):
             found[key] = value + "a5" * 16
+    found |= traced(0x7fff10000000, 0)
+    found["trace npu0 0"] = "vfio_pci_npu2_mmap: 0000:01:00.1: c0000000 -> 7fff20000000 size=10000 ret=0"
     return found | changed
 
 
@@ -47,6 +49,14 @@ def test_a_byte_that_is_written_behind_the_answer_does():
     changed = live(**{key: old[key][:64] + "00" + old[key][66:]})
     found = answers.against_recorded(changed, old)[1]
     assert [(item.key, item.defect) for item in found] == [(key, None)]
+
+
+@pytest.mark.parametrize("text", [
+    "vfio_pci_npu2_mmap: 0000:01:00.1: c0000000 -> 7fff20000000 len=10000 ret=0",
+    "vfio_pci_npu2_map: 0000:01:00.1: c0000000 -> 7fff20000000 size=10000 ret=0"])
+def test_text_of_a_trace_is_the_recorded_one(text):
+    found = answers.against_recorded(live(**{"trace npu0 0": text}), answers.recorded())[1]
+    assert len(found) == 2 and not any(item.defect for item in found)
 
 
 @pytest.mark.parametrize("key, value, defect", [

@@ -78,15 +78,33 @@ def recorded():
     return found
 
 
+def _shape(text):
+    """A line of a trace without its addresses and sizes."""
+    return re.sub(r"\b[0-9a-f]{5,}\b", "N", text)
+
+
+def recorded_shapes():
+    """What lines of the tracepoints looked like when they were recorded."""
+    lines = (RECORDED / "trace-lines.txt").read_text("ascii").splitlines()
+    found = {_shape(match[1]) for line in lines if (match := re.search(r"(vfio_pci_\w+: .*)", line))}
+    if len(found) != 3:
+        raise Findings(f"{RECORDED}: {len(found)} kinds of trace lines, not 3")
+    return found
+
+
 def against_recorded(answers, old):
     """(how many answers were compared, those that differ) of live answers and recorded ones."""
     table = allowed()["answers"]
+    shapes = {_shape(value) for key, value in answers.items() if key.startswith("trace ")}
     compared = {key: value for key, value in old.items() if key in answers}
     # A buffer was recorded up to what the answer could fill.
     pairs = {key: (value, answers[key][:len(value)] if key.startswith("info ") else answers[key])
              for key, value in compared.items()}
-    return len(compared), [_difference(key, *pair, table) for key, pair in pairs.items()
-                           if pair[0] != pair[1]]
+    found = [_difference(key, *pair, table) for key, pair in pairs.items() if pair[0] != pair[1]]
+    for shape in sorted(shapes ^ recorded_shapes()):
+        found.append(Difference("trace", *((shape, "nothing") if shape not in shapes else
+                                           ("nothing", shape)), None))
+    return len(compared), found
 
 
 def against_live(new, old):

@@ -49,7 +49,8 @@ def render(comparison):
     """The page as a text."""
     shown = better(comparison)
     same = {suite: sum(probe.ok for probe in probes) for suite, probes in comparison.probes.items()}
-    lines = ["# This driver beside the one of 2018", "", _INTRODUCTION, "", "## The same", ""]
+    lines = ["<!-- SPDX-License-Identifier: GPL-2.0-only -->",
+             "# This driver beside the one of 2018", "", _INTRODUCTION, "", "## The same", ""]
     answered = {name: count for name, count in comparison.same.items() if name != "QEMU"}
     lines += [f"- {count} answers of `nvtest transcript` on {flavour}: region-info buffers at every "
               "argsz from 0 to 112 and 4096, return values, tracepoints"
