@@ -114,11 +114,12 @@ static void dead_vm_ends_with_the_device(void)
 	lpid = bound_lpid(gpu);
 	kept_close();
 	close_and_unbind(gpu, lpid, fd);
-	/* The next one has the group for itself. */
+	/* It is gone: the next one gets its partition, and the group for itself. */
 	write_text(PARTITIONS, "\n");
 	vm_with(gpu);
 	fd = device_open(gpu);
-	close_and_unbind(gpu, bound_lpid(gpu), fd);
+	CHECK_EQ(bound_lpid(gpu), lpid);
+	close_and_unbind(gpu, lpid, fd);
 }
 
 /* A VM that cannot be bound to is told, and nothing of it stays. */
@@ -206,8 +207,8 @@ static void reset_unmaps_all_parts(void)
 	fd = device_open(gpu);
 	ram = map_region(fd, 0, GPU_SIZE);
 	CHECK(load_word(ram, &value));
-	unmap((char *)ram + 2 * BLOCK, BLOCK);
 	CHECK(load_word(ram + 4 * BLOCK / 8, &value));
+	unmap((char *)ram + 2 * BLOCK, BLOCK);
 	CHECK(!ioctl(fd, VFIO_DEVICE_RESET));
 	trace_start();
 	CHECK(load_word(ram, &value));
