@@ -11,7 +11,7 @@ import urllib.parse
 from typing import NamedTuple
 
 from . import mirror
-from .errors import LabError
+from .errors import Gone, LabError
 from .paths import cache, write_atomic
 from .progress import Meter, note
 
@@ -108,6 +108,8 @@ class Apt:
         try:
             _output(["apt-get", *self._options(), "-q", "update"])
         except LabError as error:
+            if "does not have a Release file" in str(error):
+                raise Gone(f"the mirror has no {self.suites[-1][0]} any more ({error})") from None
             raise LabError(f"the package index of {self.name} cannot be fetched ({error}). Check "
                            "the network, or name another mirror with NVLINK2_MIRROR") from None
         stamp.touch()
@@ -138,8 +140,9 @@ class Apt:
         except LabError as error:
             gone = re.findall(r"(?:Unable to locate package|find package|no installation candidate"
                               r"|Package) '?([\w.+:-]+)", str(error))
-            raise LabError(f"{', '.join(dict.fromkeys(gone)) or ' '.join(names)} cannot be had from "
-                           f"{self.suites[-1][0]} ({error})") from None
+            kind = Gone if gone else LabError
+            raise kind(f"{', '.join(dict.fromkeys(gone)) or ' '.join(names)} cannot be had from "
+                       f"{self.suites[-1][0]} ({error})") from None
         lines = [line for line in text.splitlines() if line.startswith("'")]
         if self.kind == "deb-src":
             name, = names

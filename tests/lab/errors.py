@@ -8,3 +8,7 @@ class LabError(Exception):
 
 class Findings(Exception):
     """The lab worked and found something wrong (exit status 1)."""
+
+
+class Gone(LabError):
+    """A suite, or a package of it, that Debian's mirror offers no longer."""

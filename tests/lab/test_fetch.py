@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from tests.lab import apt, mirror, paths, unpack
-from tests.lab.errors import LabError
+from tests.lab.errors import Gone, LabError
 
 ONE_LINE = """\
 # deb http://commented.example/debian bookworm main
@@ -83,7 +83,7 @@ def test_package_that_is_gone_is_named(monkeypatch):
     monkeypatch.setattr(apt, "_output", gone)
     archive = apt.Apt("x", [("suite", ["amd64"])])
     monkeypatch.setattr(archive, "_options", lambda: [])
-    with pytest.raises(LabError, match="^gone-1.2 cannot be had from suite"):
+    with pytest.raises(Gone, match="^gone-1.2 cannot be had from suite"):
         archive.resolve(["gone-1.2"])
 
 
@@ -160,3 +160,21 @@ def test_security_updates_come_from_their_archive(monkeypatch):
         ("http://one.example/debian", "bookworm"),
         ("http://two.example/updates", "bookworm-security")])
     assert mirror.of_suite("bullseye-security") == "http://two.example/updates"
+
+
+@pytest.mark.parametrize("said, gone", [
+    ("E: The repository 'http://x.example suite Release' does not have a Release file.", True),
+    ("E: Failed to fetch http://x.example/Release  Could not resolve 'x.example'", False),
+])
+def test_suite_that_is_gone_is_told_from_a_network_that_is(monkeypatch, tmp_path, said, gone):
+    monkeypatch.setenv("NVLINK2_CACHE", str(tmp_path))
+
+    def answer(command):
+        if command[0] == "dpkg":
+            return "amd64\n"
+        raise LabError(said)
+
+    monkeypatch.setattr(apt, "_output", answer)
+    with pytest.raises(LabError) as error:
+        apt.Apt("x", [("suite", ["amd64"])]).refresh()
+    assert isinstance(error.value, Gone) == gone

@@ -4,7 +4,7 @@
 import pytest
 
 from tests.lab import judge, suites
-from tests.lab.errors import Findings, LabError
+from tests.lab.errors import Findings, Gone, LabError
 from tests.lab.versus import answers, compare, guest, npu2, page, probes
 
 MAPPED = "vfio_pci_nvgpu_mmap: 0000:01:00.0: 80000000 -> {:x} size=4000000 ret=0"
@@ -166,7 +166,7 @@ def test_a_test_that_fails_without_a_defect_fails_the_run(monkeypatch):
 
 def test_without_the_kernel_it_counts_what_did_not_run(monkeypatch):
     def gone(_):
-        raise LabError("linux-source-5.10 is gone")
+        raise Gone("linux-source-5.10 is gone")
 
     monkeypatch.setattr(compare.flavours, "kernel", gone)
     monkeypatch.setattr(answers, "run", lambda flavour: live(transcript="whole"))
@@ -200,6 +200,16 @@ def test_registers_written_in_another_way_fail(monkeypatch):
     made = compare.Comparison(cases.append)
     made._on_firmwares_npu2("1 GPU with 3 links")  # pylint: disable=protected-access
     assert [case.ok for case in cases] == [False, False] and not made.whole()
+
+
+def test_kernel_that_does_not_build_is_no_missing_source(monkeypatch):
+    def broken(_):
+        raise LabError("the kernel does not build")
+
+    monkeypatch.setattr(compare.flavours, "kernel", broken)
+    monkeypatch.setattr(answers, "run", lambda flavour: live(transcript="whole"))
+    with pytest.raises(LabError, match="does not build"):
+        compare.Comparison(lambda case: None).run()
 
 
 TREE = ["# qemu: vfio_prereg_register va=0x7fff1 size=0x4000000 ret=0",

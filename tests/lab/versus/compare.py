@@ -2,7 +2,7 @@
 """Everything that is compared, as cases that pass or fail, and the page that tells it."""
 
 from .. import flavours, reference, suites
-from ..errors import Findings, LabError
+from ..errors import Findings, Gone
 from ..judge import Case
 from ..progress import note
 from . import answers, guest, npu2, page, probes
@@ -39,7 +39,7 @@ class Comparison:
         self._answers_of(MODERN, old, "recorded of 2018")
         try:
             flavours.kernel(OLD)
-        except LabError as error:
+        except Gone as error:
             note(f"only recorded answers are compared: {error}")
             self.not_run = ["the drop-in builds without a warning", "the tree is as it was",
                             f"{OLD}: answers are those that were recorded",
