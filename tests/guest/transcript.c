@@ -116,12 +116,14 @@ static void infos(void)
 
 static void copies(int fd)
 {
-	static char buf[1 << 20];
+	size_t mib = 1 << 20;
+	char *buf = malloc(mib);
 	uint64_t word = 0xfeedfacecafebeef;
 
+	CHECK(buf);
 	SAY_RET("pread 8@0", region_read(fd, buf, 8, 0));
 	SAY_RET("pread 3@1", region_read(fd, buf, 3, 1));
-	SAY_RET("pread 1M@64K-100", region_read(fd, buf, sizeof(buf), 0x10000 - 100));
+	SAY_RET("pread 1M@64K-100", region_read(fd, buf, mib, 0x10000 - 100));
 	SAY_RET("pread 100@size-8", region_read(fd, buf, 100, GPU_SIZE - 8));
 	SAY_RET("pread 8@size", region_read(fd, buf, 8, GPU_SIZE));
 	SAY_RET("pread 8@size+64K", region_read(fd, buf, 8, GPU_SIZE + 0x10000));
@@ -132,6 +134,7 @@ static void copies(int fd)
 	SAY_RET("pwrite 8@size-4", region_write(fd, &word, 8, GPU_SIZE - 4));
 	SAY_RET("pread EFAULT", region_read(fd, NOWHERE, 8, 0));
 	SAY_RET("pwrite EFAULT", region_write(fd, NOWHERE, 8, 0));
+	free(buf);
 }
 
 static long map_ret(int fd, uint64_t pos, size_t len, int flags)
@@ -162,12 +165,13 @@ static void mappings(int fd)
 
 static void registers(int fd)
 {
-	static char buf[ATSD_SIZE];
+	char *buf = malloc(ATSD_SIZE);
 	uint64_t word = 0x7777000011112222;
 
+	CHECK(buf);
 	SAY_RET("atsd pread 8@0", region_read(fd, buf, 8, 0));
 	SAY_RET("atsd pread 3@5", region_read(fd, buf, 3, 5));
-	SAY_RET("atsd pread 64K@8", region_read(fd, buf, sizeof(buf), 8));
+	SAY_RET("atsd pread 64K@8", region_read(fd, buf, ATSD_SIZE, 8));
 	SAY_RET("atsd pread 8@64K", region_read(fd, buf, 8, ATSD_SIZE));
 	SAY_RET("atsd pwrite 8@8", region_write(fd, &word, 8, 8));
 	printf("atsd phys = %llx\n", (unsigned long long)phys_read(ATSD_BASE + 8));
@@ -180,6 +184,7 @@ static void registers(int fd)
 		map_ret(fd, ATSD_SIZE, ATSD_SIZE, MAP_SHARED));
 	SAY_RET("D2 atsd mmap 64K @off+512G",
 		map_ret(fd, 512ULL << 30, ATSD_SIZE, MAP_SHARED));
+	free(buf);
 }
 
 static void say_trace(const char *key)

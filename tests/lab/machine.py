@@ -23,6 +23,9 @@ from .progress import note
 # About one start in twenty stops in firmware: it is silent for long, and no kernel has begun.
 FIRMWARE_SILENCE = 15
 ATTEMPTS = 4
+# What says nothing of what was to run.
+RETRIED = {"firmware": "the firmware hung before the kernel began",
+           "emulator": "the emulator crashed"}
 _KERNEL_BEGAN = "Linux version "
 _KERNEL_STOPPED = ("Kernel panic - not syncing", "Rebooting in")
 
@@ -31,7 +34,7 @@ class Outcome(NamedTuple):
     """What a machine did: its console and why the harness stopped listening."""
     console: list
     nonce: str
-    reason: str        # "end", "timeout", "panic", "exit"; "firmware" is retried
+    reason: str        # "end", "timeout", "panic", "exit"; "firmware" and "emulator" are retried
     seconds: float
     firmware_hangs: int
 
@@ -74,8 +77,9 @@ def boot(flavour, argv, files=(), timeout=120, on_line=None, append="", extra=No
     Boots a flavour, runs argv in it, and returns the Outcome. `extra` goes to the emulator, in
     place of the flavour's own options, and `devices` in place of the functions to dress.
 
-    A start that hangs in firmware is said and repeated; everything later counts. The
-    console is kept in `log`, whatever happens.
+    A start that hangs in firmware is said and repeated, and one whose emulator was killed by a
+    signal, which nothing in the machine can bring about; everything else counts. The console is
+    kept in `log`, whatever happens.
     """
     kernel = flavours.kernel(flavour)
     root = qemu.emulator()
@@ -90,12 +94,11 @@ def boot(flavour, argv, files=(), timeout=120, on_line=None, append="", extra=No
                            on_line, append, [*devices, *extra])
         if log:
             write_atomic(Path(log), "\n".join(outcome.console) + "\n")
-        if outcome.reason != "firmware":
+        if outcome.reason not in RETRIED:
             return outcome._replace(firmware_hangs=hangs)
         hangs += 1
-        note(f"{flavour}: the firmware hung before the kernel began ({hangs} of {ATTEMPTS} "
-             "starts); starting again")
-    raise LabError(f"{ATTEMPTS} starts of {flavour} hung in firmware; see "
+        note(f"{flavour}: {RETRIED[outcome.reason]} ({hangs} of {ATTEMPTS} starts); starting again")
+    raise LabError(f"{ATTEMPTS} starts of {flavour} hung in firmware, or the emulator crashed; see "
                    f"{log or 'the console'}. The emulator or this machine is broken or overloaded")
 
 
@@ -130,9 +133,21 @@ def _attempt(root, kernel, archive, nonce, timeout, on_line, append, extra, on_d
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                 preexec_fn=die_with_parent) as process:
             try:
-                return Listener(process, nonce, timeout, on_line, on_data).listen()
+                return ended(process, Listener(process, nonce, timeout, on_line, on_data).listen())
             finally:
                 process.kill()
+
+
+def ended(process, outcome):
+    """The outcome of an emulator's process; another one when a signal that is not ours ended it."""
+    if outcome.reason != "exit":
+        return outcome
+    try:
+        crashed = process.wait(10) < 0
+    except subprocess.TimeoutExpired:
+        # It has closed its console, and lives.
+        crashed = False
+    return outcome._replace(reason="emulator") if crashed else outcome
 
 
 def die_with_parent():

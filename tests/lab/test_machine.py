@@ -16,7 +16,8 @@ def listen(script, timeout=30):
     with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE,
                           stdin=subprocess.DEVNULL) as process:
         try:
-            return machine.Listener(process, "5eed", timeout, None, None).listen()
+            return machine.ended(
+                process, machine.Listener(process, "5eed", timeout, None, None).listen())
         finally:
             process.kill()
 
@@ -53,12 +54,23 @@ def test_panic_shortens_the_wait():
     assert time.monotonic() - started < 15
 
 
-def test_firmware_hang_is_retried_and_given_up(monkeypatch):
+@pytest.mark.parametrize("script, reason", [
+    ("echo 'Linux version 6'; kill -SEGV $$", "emulator"),
+    ("echo 'Linux version 6'; exit 1", "exit"),
+    # Our own end of it is none of its own.
+    ("echo '[ 1.0] nvlab: end 5eed status=0'; kill -SEGV $$", "end"),
+])
+def test_emulator_that_crashes_is_told_from_one_that_ends(script, reason):
+    assert listen(script).reason == reason
+
+
+@pytest.mark.parametrize("why", ["firmware", "emulator"])
+def test_start_that_tells_nothing_is_retried_and_given_up(monkeypatch, why):
     tries = []
 
     def hang(*_):
         tries.append(1)
-        return machine.Outcome(["OPAL"], "5eed", "firmware", 1.0, 0)
+        return machine.Outcome(["OPAL"], "5eed", why, 1.0, 0)
 
     monkeypatch.setattr(machine, "_attempt", hang)
     monkeypatch.setattr(machine.flavours, "kernel", lambda name: Kernel("6", None, [], None))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from .. import build, devicetree, flavours, qemu
 from ..errors import LabError
-from ..machine import ATTEMPTS, Listener, die_with_parent, initramfs
+from ..machine import ATTEMPTS, RETRIED, Listener, die_with_parent, ended, initramfs
 from ..paths import BUILD, write_atomic
 from ..progress import note
 from . import tree
@@ -115,11 +115,11 @@ def boot(flavour, argv, files=(), gpus=1, links=3, switch=False, timeout=240, on
         if log:
             write_atomic(Path(log), "\n".join(outcome.console) + "\n")
             write_atomic(Path(log).with_suffix(".registers"), registers)
-        if outcome.reason != "firmware":
+        if outcome.reason not in RETRIED:
             return outcome._replace(firmware_hangs=hangs), accesses(registers)
-        note(f"{flavour}: the firmware hung before the kernel began ({hangs + 1} of {ATTEMPTS} "
-             "starts); starting again")
-    raise LabError(f"{ATTEMPTS} starts of {flavour} with an NPU2 hung in firmware; see "
+        note(f"{flavour}: {RETRIED[outcome.reason]} ({hangs + 1} of {ATTEMPTS} starts); starting "
+             "again")
+    raise LabError(f"{ATTEMPTS} starts of {flavour} with an NPU2 hung in firmware, or crashed; see "
                    f"{log or 'the console'}. The emulator or this machine is broken or overloaded")
 
 
@@ -156,7 +156,7 @@ def _attempt(root, kernel, flavour, chosen, folder, archive, listen):
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             preexec_fn=die_with_parent) as process:
         try:
-            return listen(process)
+            return ended(process, listen(process))
         finally:
             process.kill()
 
