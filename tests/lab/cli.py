@@ -75,7 +75,8 @@ def _parser():
 
     test = commands.add_parser("test", help="run suites of tests in the machine and judge them")
     test.add_argument("flavour", nargs="?", choices=known, help="default: all")
-    test.add_argument("suite", nargs="?", choices=suites.ALL_SUITES, help="default: all")
+    test.add_argument("suite", nargs="?", choices=(*suites.ALL_SUITES, suites.IN_VFIO_PCI),
+                      help="default: all")
 
     mutant = commands.add_parser("mutants", help="take each fix out of the driver; its test must fail")
     mutant.add_argument("defects", nargs="*", metavar="DEFECT", help="D1, N1, ... (default: all)")
