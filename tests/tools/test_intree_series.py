@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The series of patches: `git am` takes it, what comes out is the driver, checkpatch accepts it."""
+"""
+The series of patches: `git am` takes it, what comes out is the driver, with what it needs of the
+kernel, and checkpatch accepts it.
+"""
 
 import re
 import shutil
@@ -12,7 +15,8 @@ from tools.intree import cli, series
 from tools.intree import tree as in_tree
 
 # Of checkpatch: no repository of the kernel to look commits up in; one entry of MAINTAINERS, in the
-# first patch, for all; and what two of the files exist for (tests/lab/lint.py says which).
+# driver's first patch, for all of it, and arch/powerpc/, which has one, for the platform; and what
+# two of the files exist for (tests/lab/lint.py says which).
 IGNORED = ("UNKNOWN_COMMIT_ID", "FILE_PATH_CHANGES")
 EXEMPT = {("include/uapi/linux/vfio_nvlink2.h", "NEW_TYPEDEFS"),
           ("drivers/vfio/pci/nvlink2/nvlink2_contract.h", "COMPLEX_MACRO")}
@@ -42,12 +46,27 @@ def kernel_fixture(request):
     return source.kept(flavours.index(SUITE_OF[request.param]), request.param)
 
 
+def of_kernel(tree):
+    """The patches for what is not the driver, in order."""
+    version = in_tree.version_of(tree)
+    fixes, platform = series.fixes(version), series.platform(version)
+    assert fixes and platform
+    return [*fixes, *platform]
+
+
+def apply_platform(tree):
+    """Puts the platform into a tree, as `git am` of the series would."""
+    for patch in series.platform(in_tree.version_of(tree)):
+        git(tree, "apply", str(patch))
+    shutil.copy(series.PLATFORM / "npu2.c", tree / series.PLATFORM_IN_TREE)
+
+
 @pytest.fixture(name="tree")
 def tree_fixture(kernel, tmp_path):
     """A repository with those files of a real kernel that the series touches."""
     tree = tmp_path / "linux"
     names = {"Makefile"} | {insertion.file for insertion in in_tree.INSERTIONS}
-    for patch in series.fixes(in_tree.version_of(kernel)):
+    for patch in of_kernel(kernel):
         names |= set(re.findall(r"^--- a/(\S+)", patch.read_text(), re.M))
     for name in names:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -70,20 +89,64 @@ def written(tree, tmp_path):
     return sorted((tmp_path / "out").iterdir())
 
 
-def test_series_applied_is_the_driver_and_the_fixes(tree, tmp_path):
+def subjects(patches):
+    """What each patch says it does."""
+    return [series.message_of(patch.read_text()).partition("\n")[0] for patch in patches]
+
+
+def test_series_applied_is_the_driver_the_platform_and_the_fixes(tree, tmp_path):
     before = files_of(tree)
     patches = written(tree, tmp_path)
     assert files_of(tree) == before, "the tree was written to"
     git(tree, "am", "-q", *map(str, patches))
     applied = files_of(tree)
-    git(tree, "reset", "-q", "--hard", f"HEAD~{len(patches) - 2}")
+    git(tree, "reset", "-q", "--hard", f"HEAD~{len(series.STEPS)}")
     assert "rcu_read_unlock();\n\t\t\treturn true;" in (
         tree / "arch/powerpc/mm/book3s64/iommu_api.c").read_text()
+    in_tree.add(tree)
+    assert files_of(tree) == applied
+    git(tree, "reset", "-q", "--hard", f"HEAD~{len(patches) - len(series.STEPS)}")
+    git(tree, "clean", "-qfd")
+    for patch in series.fixes(in_tree.version_of(tree)):
+        git(tree, "apply", str(patch))
+    apply_platform(tree)
     in_tree.add(tree)
     assert files_of(tree) == applied
     authors = {line for patch in patches for line in patch.read_text().splitlines()
                if line.startswith(("From: ", "Signed-off-by: "))}
     assert authors == {f"From: {WHO[0]} <{WHO[1]}>", f"Signed-off-by: {WHO[0]} <{WHO[1]}>"}
+
+
+def test_series_is_fixes_then_platform_then_driver(tree, tmp_path):
+    patches = written(tree, tmp_path)
+    assert subjects(patches) == [*subjects(of_kernel(tree)),
+                                 *(step.subject for step in series.STEPS)]
+
+
+def test_series_brings_the_platform(tree, tmp_path):
+    """The file comes as it is, together with what names it, before the driver."""
+    patches = written(tree, tmp_path)
+    place = tree / series.PLATFORM_IN_TREE
+    driver = patches[-len(series.STEPS):]
+    last = patches[len(patches) - len(driver) - 1]
+    git(tree, "am", "-q", *map(str, patches[:patches.index(last)]))
+    assert not (place / "npu2.c").exists()
+    assert "npu2.o" not in (place / "Makefile").read_text()
+    git(tree, "am", "-q", str(last))
+    assert not (tree / in_tree.DRIVER).exists()
+    git(tree, "am", "-q", *map(str, driver))
+    assert (place / "npu2.c").read_bytes() == (series.PLATFORM / "npu2.c").read_bytes()
+    assert "\nconfig PPC_POWERNV_NPU2\n" in (place / "Kconfig").read_text()
+    assert re.search(r"^obj-\$\(CONFIG_PPC_POWERNV_NPU2\)\s*\+= npu2\.o$",
+                     (place / "Makefile").read_text(), re.M)
+
+
+def test_no_file_of_the_platform_is_left_behind(kernel):
+    """Each is named by one patch of each version."""
+    brought = [name for patch in of_kernel(kernel)
+               for name in series.platform_files(patch.read_text())]
+    assert sorted(brought) == sorted(f"{series.PLATFORM_IN_TREE}/{path.name}"
+                                     for path in series.PLATFORM.glob("*.[ch]"))
 
 
 def test_series_is_accepted_by_checkpatch(kernel, tree, tmp_path):
@@ -104,16 +167,46 @@ def test_series_is_accepted_by_checkpatch(kernel, tree, tmp_path):
 
 
 def test_series_for_a_tree_that_has_it_all_is_the_driver_alone(tree, tmp_path, capsys):
-    """With the driver and the fixes in the tree, the fixes are left out and said to be there."""
-    fixes = series.fixes(in_tree.version_of(tree))
-    for patch in fixes:
+    """With the driver and the rest in the tree, the rest is left out and said to be there."""
+    for patch in series.fixes(in_tree.version_of(tree)):
         git(tree, "apply", str(patch))
+    apply_platform(tree)
     in_tree.add(tree)
     before = files_of(tree)
     patches = written(tree, tmp_path)
     assert len(patches) == len(series.STEPS) and files_of(tree) == before
     said = capsys.readouterr().out
-    assert all(f"has {patch.name} already" in said for patch in fixes)
+    assert all(f"has {patch.name} already" in said for patch in of_kernel(tree))
+
+
+def test_series_for_a_tree_that_has_the_platform_leaves_it_out(tree, tmp_path, capsys):
+    apply_platform(tree)
+    git(tree, "add", "-A")
+    git(tree, "commit", "-qm", "platform")
+    before = files_of(tree)
+    patches = written(tree, tmp_path)
+    fixes = series.fixes(in_tree.version_of(tree))
+    assert subjects(patches) == [*subjects(fixes), *(step.subject for step in series.STEPS)]
+    said = re.findall(r"has (\S+) already$", capsys.readouterr().out, re.M)
+    assert said == [patch.name for patch in series.platform(in_tree.version_of(tree))]
+    assert files_of(tree) == before
+    git(tree, "am", "-q", *map(str, patches))
+    applied = files_of(tree)
+    assert all(applied[name] == text for name, text in before.items()
+               if name.startswith(series.PLATFORM_IN_TREE))
+
+
+@pytest.mark.parametrize("left, says", [(None, "no"), ("/* old */\n", "another")])
+def test_series_for_a_tree_with_the_platforms_patches_alone_is_refused(tree, tmp_path, capsys, left,
+                                                                      says):
+    apply_platform(tree)
+    source = tree / series.PLATFORM_IN_TREE / "npu2.c"
+    source.unlink()
+    if left:
+        source.write_text(left)
+    assert cli.main(["series", str(tree), str(tmp_path / "out")]) == 2
+    assert f"but {says} {series.PLATFORM_IN_TREE}/npu2.c: copy the one of kernel/powernv there" in \
+        capsys.readouterr().err
 
 
 def test_series_of_an_earlier_run_goes(tree, tmp_path):

@@ -4,9 +4,10 @@ Writes the driver as a series of patches for a kernel's source tree, which `git 
 
     python3 -m tools.intree series DIR OUT
 
-First the patches of kernel/patches that the tree lacks, then the driver, in steps after each of
-which the kernel builds: the last one lets it be chosen. Author and sign-off are git's identity of
-whoever runs it. The tree is only read, and need not be a repository.
+First the patches of kernel/patches that the tree lacks, then those of kernel/powernv, which bring
+back the NPU2's host bridges, then the driver, in steps after each of which the kernel builds: the
+last one lets it be chosen. Author and sign-off are git's identity of whoever runs it. The tree is
+only read, and need not be a repository.
 """
 
 from __future__ import annotations
@@ -103,9 +104,30 @@ def _identity() -> dict[str, str]:
     return found
 
 
+PLATFORM = ROOT / "kernel/powernv"
+# Where the files of PLATFORM go; the patch that names a file in a Makefile brings it along.
+PLATFORM_IN_TREE = "arch/powerpc/platforms/powernv"
+
+
+def _patches(folder: Path, version: tuple[int, int, int]) -> list[Path]:
+    return sorted((folder / f"{version[0]}.{version[1]}").glob("*.patch"))
+
+
 def fixes(version: tuple[int, int, int]) -> list[Path]:
     """The patches of the kernel itself for a tree of that version, in order."""
-    return sorted((ROOT / "kernel/patches" / f"{version[0]}.{version[1]}").glob("*.patch"))
+    return _patches(ROOT / "kernel/patches", version)
+
+
+def platform(version: tuple[int, int, int]) -> list[Path]:
+    """The patches of the NPU2's platform code for a tree of that version, in order."""
+    return _patches(PLATFORM / "patches", version)
+
+
+def platform_files(patch: str) -> dict[str, str]:
+    """What a patch of the platform needs beside itself: {path in the tree: text}."""
+    return {f"{PLATFORM_IN_TREE}/{path.name}": path.read_text("utf-8")
+            for path in sorted(PLATFORM.glob("*.[ch]"))
+            if re.search(rf"^\+.*\b{re.escape(path.stem)}\.o$", patch, re.M)}
 
 
 def message_of(patch: str) -> str:
@@ -118,7 +140,7 @@ def message_of(patch: str) -> str:
 def _base(tree: Path, version: tuple[int, int, int], repository: Path) -> None:
     """Puts the files of the tree that any patch touches, without the driver, into a repository."""
     names = {insertion.file for insertion in INSERTIONS}
-    for path in fixes(version):
+    for path in [*fixes(version), *platform(version)]:
         names |= set(re.findall(r"^diff --git a/(\S+)", path.read_text("utf-8"), re.M))
     without = in_tree.edits(tree, False)
     for name in sorted(names):
@@ -136,16 +158,30 @@ def _commit(repository: Path, message: str) -> None:
     _git(repository, "commit", "--quiet", "--signoff", "--message", message)
 
 
-def _apply_fixes(version: tuple[int, int, int], repository: Path) -> list[str]:
+def _apply_patches(tree: Path, version: tuple[int, int, int], repository: Path) -> list[str]:
     """Commits what the tree lacks; the names of those it has already."""
     there = []
-    for path in fixes(version):
+    for path in [*fixes(version), *platform(version)]:
+        text = path.read_text("utf-8")
         if not _git(repository, "apply", "--reverse", "--check", path, check=False).returncode:
+            _must_be_whole(tree, path.name, platform_files(text))
             there.append(path.name)
             continue
         _git(repository, "apply", path)
-        _commit(repository, message_of(path.read_text("utf-8")))
+        for name, source in platform_files(text).items():
+            (repository / name).write_text(source, "utf-8")
+        _commit(repository, message_of(text))
     return there
+
+
+def _must_be_whole(tree: Path, patch: str, files: dict[str, str]) -> None:
+    """A tree that has a patch has the files that came with it, as they are now."""
+    for name, source in files.items():
+        found = (tree / name).read_text("utf-8") if (tree / name).is_file() else None
+        if found != source:
+            raise TreeError(f"{tree} has {patch}, but {'no' if found is None else 'another'} {name}: "
+                            f"copy the one of {PLATFORM.relative_to(ROOT)} there, or take the patch "
+                            "out with `git apply --reverse`")
 
 
 def _apply_driver(tree: Path, version: tuple[int, int, int], repository: Path) -> None:
@@ -171,7 +207,7 @@ def write(tree: Path, out: Path) -> tuple[list[Path], list[str]]:
             _git(repository, "config", key, value)
         _base(tree, version, repository)
         base = _git(repository, "rev-parse", "HEAD").stdout.strip()
-        there = _apply_fixes(version, repository)
+        there = _apply_patches(tree, version, repository)
         _apply_driver(tree, version, repository)
         drafts = repository / "series"
         _git(repository, "format-patch", "--quiet", "--zero-commit", "--no-signature",
