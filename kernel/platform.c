@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The platform interface. Two providers exist: "powernv", the kernel's own
- * pnv_npu2_map_lpar_dev() and pnv_npu2_unmap_lpar_dev() where the running
- * kernel has them (arch/powerpc/platforms/powernv/npu-dma.c, up to 5.12), and
- * the simulator.
+ * The platform interface. Two providers exist: the simulator, and "powernv",
+ * which is the kernel's own code where the running kernel has it:
+ * pnv_npu2_bind_gpu() and pnv_npu2_unbind_gpu() with the patches of
+ * kernel/powernv, or up to 5.12 pnv_npu2_map_lpar_dev() and
+ * pnv_npu2_unmap_lpar_dev() (arch/powerpc/platforms/powernv/npu-dma.c).
  */
 
 #include <linux/export.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/of.h>
 #include <linux/pci.h>
 #include <asm/opal.h>
 
@@ -17,6 +19,8 @@
 static DEFINE_MUTEX(nvlink2_platform_lock);
 static const struct nvlink2_platform_ops *nvlink2_platform;
 
+static int (*nvlink2_npu2_bind)(struct pci_dev *gpu, u64 lpid, u64 msr);
+static int (*nvlink2_npu2_unbind)(struct pci_dev *gpu);
 static int (*nvlink2_pnv_map)(struct pci_dev *gpdev, unsigned int lparid,
 			      unsigned long msr);
 static int (*nvlink2_pnv_unmap)(struct pci_dev *gpdev);
@@ -41,6 +45,8 @@ int nvlink2_platform_errno(int ret)
 
 static int nvlink2_pnv_bind(struct pci_dev *gpu, u64 lpid, u64 msr)
 {
+	if (nvlink2_npu2_bind)
+		return nvlink2_npu2_bind(gpu, lpid, msr);
 	if (lpid > U32_MAX)
 		return -ERANGE;
 	return nvlink2_platform_errno(nvlink2_pnv_map(gpu, lpid, msr));
@@ -48,6 +54,8 @@ static int nvlink2_pnv_bind(struct pci_dev *gpu, u64 lpid, u64 msr)
 
 static int nvlink2_pnv_unbind(struct pci_dev *gpu)
 {
+	if (nvlink2_npu2_unbind)
+		return nvlink2_npu2_unbind(gpu);
 	return nvlink2_platform_errno(nvlink2_pnv_unmap(gpu));
 }
 
@@ -126,26 +134,61 @@ void nvlink2_platform_put(const struct nvlink2_platform_ops *ops)
 	module_put(ops->owner);
 }
 
+static bool nvlink2_has_npu2(void)
+{
+	struct device_node *dn;
+
+	dn = of_find_compatible_node(NULL, NULL, "ibm,ioda2-npu2-phb");
+	of_node_put(dn);
+	return dn;
+}
+
+/* The present functions; false when there is one of them or none. */
+static bool nvlink2_npu2_get(void)
+{
+	nvlink2_npu2_bind = symbol_get(pnv_npu2_bind_gpu);
+	if (!nvlink2_npu2_bind)
+		return false;
+	nvlink2_npu2_unbind = symbol_get(pnv_npu2_unbind_gpu);
+	if (nvlink2_npu2_unbind)
+		return true;
+	symbol_put(pnv_npu2_bind_gpu);
+	nvlink2_npu2_bind = NULL;
+	return false;
+}
+
+/* Those of up to 5.12. */
+static bool nvlink2_pnv_get(void)
+{
+	nvlink2_pnv_map = symbol_get(pnv_npu2_map_lpar_dev);
+	if (!nvlink2_pnv_map)
+		return false;
+	nvlink2_pnv_unmap = symbol_get(pnv_npu2_unmap_lpar_dev);
+	if (nvlink2_pnv_unmap)
+		return true;
+	symbol_put(pnv_npu2_map_lpar_dev);
+	nvlink2_pnv_map = NULL;
+	return false;
+}
+
 /**
  * nvlink2_platform_init() - use the kernel's own provider where there is one
  *
- * Looked up at run time: the functions left the kernel in 5.13, and the same
- * source serves both sides of that.
+ * Looked up at run time: the functions left the kernel in 5.13, patches bring
+ * back others, and the same source serves all. On a machine without an NPU2
+ * those of the patches have nothing to provide, and leave the place to the
+ * simulator.
  *
  * Context: process context, module init.
  */
 void nvlink2_platform_init(void)
 {
-	nvlink2_pnv_map = symbol_get(pnv_npu2_map_lpar_dev);
-	if (!nvlink2_pnv_map)
-		return;
-	nvlink2_pnv_unmap = symbol_get(pnv_npu2_unmap_lpar_dev);
-	if (!nvlink2_pnv_unmap) {
-		symbol_put(pnv_npu2_map_lpar_dev);
-		nvlink2_pnv_map = NULL;
-		return;
-	}
-	nvlink2_platform_register(&nvlink2_powernv_ops);
+	bool has_npu2 = nvlink2_has_npu2();
+
+	if ((has_npu2 && nvlink2_npu2_get()) || nvlink2_pnv_get())
+		nvlink2_platform_register(&nvlink2_powernv_ops);
+	else if (has_npu2)
+		pr_warn("nvlink2-vfio-pci: this machine has an NPU2, but this kernel has no code for it: its bridges are missing, and no GPU can be bound to a VM's partition\n");
 }
 
 /**
@@ -155,9 +198,13 @@ void nvlink2_platform_init(void)
  */
 void nvlink2_platform_exit(void)
 {
-	if (!nvlink2_pnv_map)
-		return;
 	nvlink2_platform_unregister(&nvlink2_powernv_ops);
-	symbol_put(pnv_npu2_unmap_lpar_dev);
-	symbol_put(pnv_npu2_map_lpar_dev);
+	if (nvlink2_npu2_bind) {
+		symbol_put(pnv_npu2_unbind_gpu);
+		symbol_put(pnv_npu2_bind_gpu);
+	}
+	if (nvlink2_pnv_map) {
+		symbol_put(pnv_npu2_unmap_lpar_dev);
+		symbol_put(pnv_npu2_map_lpar_dev);
+	}
 }

@@ -38,9 +38,12 @@ void nvlink2_platform_init(void);
 void nvlink2_platform_exit(void);
 
 /*
- * What kernels up to 5.12 export, as they declared it: asked for at run time,
- * never linked with.
+ * What kernels export, as they declare it: those with the patches of
+ * kernel/powernv, and those up to 5.12. Asked for at run time, never linked with.
  */
+int pnv_npu2_bind_gpu(struct pci_dev *pdev, u64 lpid, u64 msr);
+int pnv_npu2_unbind_gpu(struct pci_dev *pdev);
+
 int pnv_npu2_map_lpar_dev(struct pci_dev *gpdev, unsigned int lparid,
 			  unsigned long msr);
 int pnv_npu2_unmap_lpar_dev(struct pci_dev *gpdev);
