@@ -32,8 +32,8 @@ _BY_SPARSE = "'planted_global' was not declared"
 def gcc_and_sparse(name):
     """Warnings of W=1 and sparse in our own files, from a build of everything for a flavour."""
     need("sparse")
-    # The kernels that we build ourselves have KUnit.
-    more = [] if flavours.flavour(name).debian else ["KUNIT=1"]
+    # The debug kernels have KUnit.
+    more = ["KUNIT=1"] if flavours.flavour(name).debug else []
     return _warnings(name, lambda tree: build.make_command(name, tree, "W=1", "C=2",
                                                             # Debian's build tools lack the
                                                             # script that would switch it off.

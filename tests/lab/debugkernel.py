@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-The debug kernels: each built once from Debian's source with debug.config, then kept compressed.
+The kernels that the lab builds: each built once from Debian's source, then kept compressed. There
+are kinds of them (Recipe): the debug kernels, of debug.config, and those with the platform's part
+of NPU2 (kernel/powernv) in them.
 
 What is kept is what the stock packages give for the other flavours: vmlinux, the modules the
 tests need, and a tree to build our modules against. Its key is the source's version, the
@@ -8,7 +10,8 @@ configuration, the patches and the compiler; a part of it that changes makes a n
 
 The patches are those of kernel/patches: faults of the kernel that would stop every run in the
 debug kernel at the same place, before anything of ours. A second vmlinux, of the source as it is,
-is kept for the tests that show those faults; the patches change no interface of a module.
+is kept of a debug kernel for the tests that show those faults; the patches change no interface of
+a module.
 """
 
 import hashlib
@@ -30,33 +33,98 @@ from .unpack import make_once, remove, remove_tree
 FRAGMENT = Path(__file__).with_name("debug.config")
 # What a series has otherwise.
 OWN_FRAGMENTS = {"7.2": Path(__file__).with_name("debug-7.2.config")}
+# Of that, the sections a plain kernel is without, as they begin, and options of the other sections;
+# and what it has in their place.
+_OF_FAULTS = ("# What finds faults", "# What provokes them")
+_OF_TESTS = r"^CONFIG_KUNIT\w*=.*\n"
+PLAIN_FRAGMENT = Path(__file__).with_name("plain.config")
+NPU2_FRAGMENT = Path(__file__).with_name("npu2.config")
+# Where in a kernel's tree a recipe's sources belong.
+PLACE = "arch/powerpc/platforms/powernv"
 UNPATCHED = "vmlinux-unpatched"
 # The compiler of the stock kernels of the series, unless they have tools of their own.
 COMPILER = f"{CROSS}gcc-12"
 _MODULES = ("arch/powerpc/kvm/kvm.ko", "arch/powerpc/kvm/kvm-hv.ko")
 # Raised when what is kept is made in another way.
 _RECIPE = 2
-_LOG = BUILD / "logs/debug-kernel.log"
+_LOGS = BUILD / "logs"
 # Folders of one build, and a file.
 _SCRATCH = ("build", "keep", "source", "settings.config")
 # Clones that share a cache may each have another kernel of a series in use.
 _KEPT = 3
-# Lines `make` prints for all of it; only for telling how far it is.
-_STEPS = 1700
 
 
-def patches(series):
-    """What mends the kernels of a series, in order."""
-    found = sorted((ROOT / "kernel/patches" / series).glob("*.patch"))
-    if not found:
-        raise LabError(f"kernel/patches/{series} has no patch")
+class Recipe(NamedTuple):
+    """
+    A kind of kernel, and how it is made. `debug`: with all that finds faults; `settings`: what is
+    on top of that, as files; `patches`: the folders that have a folder of them for each series,
+    applied in this order; `sources`: the folder whose C files are copied into the tree;
+    `keep_unpatched`: whether a vmlinux of the source as it is, is kept too. Folders are below ROOT.
+    `minutes` it takes on 2 cores, and `steps`, the lines `make` prints, only tell how far it is.
+    """
+    name: str
+    debug: bool
+    minutes: str
+    steps: int
+    settings: tuple = ()
+    patches: tuple = ("kernel/patches",)
+    sources: str = ""
+    keep_unpatched: bool = False
+
+
+_NPU2 = {"settings": (NPU2_FRAGMENT,), "patches": ("kernel/patches", "kernel/powernv/patches"),
+         "sources": "kernel/powernv"}
+DEBUG = Recipe("debug", True, "5 to 10", 1700, keep_unpatched=True)
+NPU2 = Recipe("npu2", False, "3 to 5", 1600, **_NPU2)
+NPU2_DEBUG = Recipe("npu2-debug", True, "4 to 8", 1700, **_NPU2)
+
+
+def patches(series, recipe=DEBUG):
+    """What is applied to the kernels of a series, in order."""
+    found = []
+    for folder in recipe.patches:
+        of_folder = sorted((ROOT / folder / series).glob("*.patch"))
+        if not of_folder:
+            raise LabError(f"{folder}/{series} has no patch")
+        found += of_folder
     return found
 
 
-def fragment(series):
-    """The settings of a series' debug kernel, as a text for merge_config.sh."""
+def sources(recipe):
+    """The files that are copied into the tree."""
+    if not recipe.sources:
+        return []
+    folder = ROOT / recipe.sources
+    found = sorted([*folder.glob("*.c"), *folder.glob("*.h")])
+    if not any(path.suffix == ".c" for path in found):
+        raise LabError(f"{recipe.sources} has no C file")
+    return found
+
+
+def fragment(series, recipe=DEBUG):
+    """The settings of a series' kernel, as a text for merge_config.sh."""
     text = FRAGMENT.read_text("utf-8")
-    own = OWN_FRAGMENTS[series].read_text("utf-8") if series in OWN_FRAGMENTS else ""
+    if recipe.debug:
+        own = [OWN_FRAGMENTS[series]] if series in OWN_FRAGMENTS else []
+    else:
+        text, own = _without_faults(text), [PLAIN_FRAGMENT]
+    for path in (*own, *recipe.settings):
+        text = _with(text, path.read_text("utf-8"))
+    return text
+
+
+def _without_faults(text):
+    """debug.config without what finds faults; its sections are apart by an empty line."""
+    sections = text.split("\n\n")
+    kept = [section for section in sections if not section.startswith(_OF_FAULTS)]
+    if len(sections) - len(kept) != len(_OF_FAULTS):
+        raise LabError(f"{FRAGMENT.name} has no sections {', '.join(_OF_FAULTS)}, one of each: "
+                       "what a plain kernel is without (debugkernel.py) has to follow")
+    return re.sub(_OF_TESTS, "", "\n\n".join(kept), flags=re.M)
+
+
+def _with(text, own):
+    """Settings with others after them, in place of those of the same name."""
     for name in re.findall(r"^(?:# )?(CONFIG_\w+)(?:=| is not set)", own, re.M):
         text = re.sub(rf"^(?:# )?{name}(?:=.*| is not set)\n", "", text, flags=re.M)
     return text + own
@@ -68,20 +136,19 @@ class Tools(NamedTuple):
     compiler: str = COMPILER
 
 
-def kernel(apt, series, tools=Tools(), refresh=False):
-    """(release, folder) of a series' debug kernel, built when it is not in the cache."""
-    home = cache() / "debug-kernel"
-    record = home / f"source-{series}.json"
+def kernel(apt, series, tools=Tools(), refresh=False, recipe=DEBUG):
+    """(release, folder) of a series' kernel of a kind, built when it is not in the cache."""
+    home = cache() / f"{recipe.name}-kernel"
     with locked(home):
-        if refresh or not record.exists():
-            _record(apt, series, record)
-        archive = _archive(home, series, tools, record)
+        if refresh or not _record(home, series).exists():
+            _write_record(apt, home, series)
+        archive = _archive(home, series, recipe, tools)
         if not archive.exists():
-            _record(apt, series, record)
-            archive = _archive(home, series, tools, record)
+            _write_record(apt, home, series)
+            archive = _archive(home, series, recipe, tools)
         if not archive.exists():
             try:
-                _make(source.tree(apt, series), series, tools, archive)
+                _make(source.tree(apt, series), series, recipe, tools, archive)
             finally:
                 for path in (home / name for name in _SCRATCH):
                     if path.exists():
@@ -92,15 +159,19 @@ def kernel(apt, series, tools=Tools(), refresh=False):
         return (folder / "release").read_text("utf-8").strip(), folder
 
 
-def _record(apt, series, record):
+def _record(home, series):
+    return home / f"source-{series}.json"
+
+
+def _write_record(apt, home, series):
     """Writes down which version of the source the index has."""
     version = source.package(apt, series)[1]
-    write_atomic(record, json.dumps({"version": version}) + "\n")
+    write_atomic(_record(home, series), json.dumps({"version": version}) + "\n")
 
 
-def _archive(home, series, tools, record):
-    version = json.loads(record.read_text("utf-8"))["version"]
-    return home / f"{key_of(series, version, tools)}.tar.xz"
+def _archive(home, series, recipe, tools):
+    version = json.loads(_record(home, series).read_text("utf-8"))["version"]
+    return home / f"{key_of(series, version, tools, recipe)}.tar.xz"
 
 
 def _tidy(home, used):
@@ -117,44 +188,77 @@ def _tidy(home, used):
             remove(path)
 
 
-def key_of(series, version, tools=Tools()):
+def key_of(series, version, tools=Tools(), recipe=DEBUG):
     """The name of a kernel: another one for each source, recipe and compiler."""
     compiler = run([tools.compiler, "--version"], tools.compiler, tools.folders).splitlines()[0]
-    recipe = f"{_RECIPE}\0{_MODULES}\0{version}\0{compiler}\0".encode()
-    recipe += fragment(series).encode()
+    parts = f"{_RECIPE}\0{_MODULES}\0{version}\0{compiler}\0".encode()
+    parts += fragment(series, recipe).encode()
     # What they say is of no matter to a kernel.
-    recipe += "".join(path.read_text("utf-8").partition("\ndiff ")[2]
-                      for path in patches(series)).encode()
-    digest = hashlib.sha256(recipe).hexdigest()
+    parts += "".join(path.read_text("utf-8").partition("\ndiff ")[2]
+                     for path in patches(series, recipe)).encode()
+    for path in sources(recipe):
+        parts += f"\0{path.name}\0".encode() + path.read_bytes()
+    digest = hashlib.sha256(parts).hexdigest()
     return f"{series}-{re.sub('[^A-Za-z0-9.]', '_', version)}-{digest[:12]}"
 
 
-def _make(tree, series, tools, archive):
-    """Builds in a folder of its own, first without the patches, and packs what is kept."""
+def _make(tree, series, recipe, tools, archive):
+    """Builds in a folder of its own, at first without the patches if need be, and packs it."""
     build, keep, copy = (archive.parent / name for name in _SCRATCH[:3])
     for folder in (build, keep):
         remove_tree(folder)
         folder.mkdir()
-    # A copy whose files are links: patch replaces those it changes.
+    # A copy whose files are links: those that change are replaced.
     remove_tree(copy)
     run(["cp", "-al", tree, copy], "cp")
     make = kernelmake.command(copy, build, f"CC={tools.compiler}")
-    note(f"building the debug kernel {series} (once; 5 to 10 minutes on 2 cores)")
+    log = _log(recipe)
+    note(f"building the {recipe.name} kernel {series} (once; {recipe.minutes} minutes on 2 cores)")
+    if not recipe.keep_unpatched:
+        _change(copy, series, recipe, tools, archive)
     settings = keep.parent / _SCRATCH[3]
-    settings.write_text(fragment(series), "utf-8")
+    settings.write_text(fragment(series, recipe), "utf-8")
     kernelmake.configure(make, copy, build, settings, tools.folders)
-    run_long([*make, "vmlinux", "modules"], tools.folders)
-    _strip(build / "vmlinux", keep / UNPATCHED)
-    for path in patches(series):
-        note(f"applying {path.name}")
-        run(["patch", "-p1", "-d", copy, "--fuzz=0", "--no-backup-if-mismatch", "-i", path],
-            f"patch {path.name}")
-    run_long([*make, "vmlinux", "modules"], tools.folders, again=True)
+    run_long([*make, "vmlinux", "modules"], tools.folders, log=log, steps=recipe.steps)
+    if recipe.keep_unpatched:
+        _strip(build / "vmlinux", keep / UNPATCHED)
+        _change(copy, series, recipe, tools, archive)
+        run_long([*make, "vmlinux", "modules"], tools.folders, again=True, log=log)
+    _look(build, recipe)
     _keep(make, copy, build, keep, tools)
-    note("packing the debug kernel")
+    if recipe.keep_unpatched and (keep / "vmlinux").read_bytes() == (keep / UNPATCHED).read_bytes():
+        raise LabError("the patches changed nothing in the kernel: they were not compiled")
+    note(f"packing the {recipe.name} kernel")
     draft = archive.with_suffix(".draft")
     run(["tar", "-cf", draft, "-C", keep, "--use-compress-program=xz -1 -T0", "."], "tar")
     draft.replace(archive)
+
+
+def _change(copy, series, recipe, tools, archive):
+    """Applies the patches to the copy of the source, and puts the sources of ours into it."""
+    for path in patches(series, recipe):
+        note(f"applying {path.name}")
+        run(["patch", "-p1", "-d", copy, "--fuzz=0", "--no-backup-if-mismatch", "-i", path],
+            f"patch {path.name}")
+    for path in sources(recipe):
+        target = copy / PLACE / path.name
+        target.unlink(missing_ok=True)
+        shutil.copyfile(path, target)
+    # What is built must not be kept under the name of what was there before.
+    if _archive(archive.parent, series, recipe, tools) != archive:
+        raise LabError(f"what the {recipe.name} kernel is made of changed in the meantime: start "
+                       "again")
+
+
+def _look(build, recipe):
+    """Raises when the build has passed over all of the sources of ours."""
+    wanted = [path.stem for path in sources(recipe) if path.suffix == ".c"]
+    if wanted and not any((build / PLACE / f"{stem}.o").exists() for stem in wanted):
+        raise LabError(f"no file of {recipe.sources} was compiled: {PLACE}/Makefile names none")
+
+
+def _log(recipe):
+    return _LOGS / f"{recipe.name}-kernel.log"
 
 
 def _strip(path, target):
@@ -165,8 +269,6 @@ def _keep(make, tree, build, keep, tools):
     release = run([*make, "-s", "kernelrelease"], "make kernelrelease", tools.folders).split()[-1]
     (keep / "release").write_text(release + "\n", "utf-8")
     _strip(build / "vmlinux", keep / "vmlinux")
-    if (keep / "vmlinux").read_bytes() == (keep / UNPATCHED).read_bytes():
-        raise LabError("the patches changed nothing in the kernel: they were not compiled")
     (keep / "modules").mkdir()
     for module in _MODULES:
         _strip(build / module, keep / "modules" / Path(module).name)
@@ -180,9 +282,12 @@ def _keep(make, tree, build, keep, tools):
     shutil.copyfile(build / "Module.symvers", keep / "tree/Module.symvers")
 
 
-def run_long(command, tools=(), again=False, log=None):
-    """Runs a build with its output in a log, and says how far it is; `again`: adds to the log."""
-    log = log or _LOG
+def run_long(command, tools=(), again=False, log=None, steps=0):
+    """
+    Runs a build with its output in a log, and says how far it is, of so many steps when they are
+    known; `again`: adds to the log.
+    """
+    log = log or _log(DEBUG)
     log.parent.mkdir(parents=True, exist_ok=True)
     said = time.monotonic()
     lines = 0
@@ -196,8 +301,7 @@ def run_long(command, tools=(), again=False, log=None):
                 lines += 1
                 if time.monotonic() - said > 5:
                     said = time.monotonic()
-                    known = not again and log == _LOG
-                    note(f"kernel: {lines} steps" + (f" of about {_STEPS}" if known else ""))
+                    note(f"kernel: {lines} steps" + (f" of about {steps}" if steps else ""))
         except BaseException:
             process.terminate()
             raise

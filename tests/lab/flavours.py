@@ -33,8 +33,8 @@ class Flavour(NamedTuple):
     A kernel: its series, Debian's name of the configuration, the suite it comes from, the
     emulator's options, and what is added to the kernel's command line. `parts` are the packages
     with vmlinux, the list of what is built in, and the modules; `own_tools`: only the suite's own
-    compiler can build for it. `patched`: of those that the lab builds, whether with the patches
-    of kernel/patches, and with lockdep.
+    compiler can build for it. Of those that the lab builds: `recipe`, how; `patched`, whether
+    with the patches of kernel/patches; and whether with lockdep.
     """
     name: str
     series: str
@@ -44,6 +44,7 @@ class Flavour(NamedTuple):
     own_tools: bool = False
     emulator: tuple = COUNTED_TIME
     append: str = ""
+    recipe: debugkernel.Recipe = None
     patched: bool = True
     lockdep: bool = True
 
@@ -55,7 +56,7 @@ class Flavour(NamedTuple):
     @property
     def debug(self):
         """Whether the lab builds it itself, with all that finds faults."""
-        return not self.debian and not self.reference
+        return bool(self.recipe and self.recipe.debug)
 
     @property
     def base(self):
@@ -75,7 +76,7 @@ FLAVOURS = {flavour.name: flavour for flavour in (
 # has a race of its own then: once in some runs a processor's access to the interrupt controller
 # fails, with a machine check, while another maps a BAR. Only the kernel that looks for races has two.
 _TWO = ("-smp", "2")
-_DEBUG = {"debian": ""}
+_DEBUG = {"debian": "", "recipe": debugkernel.DEBUG}
 DEBUG = {flavour.name: flavour for flavour in (
     Flavour("6.12-debug", "6.12", emulator=_TWO, **_DEBUG),
     Flavour("7.2-debug", "7.2", suite="forky", own_tools=True, lockdep=False, **_DEBUG),
@@ -96,8 +97,19 @@ REFERENCE = {flavour.name: flavour for flavour in (
     Flavour("5.10-2018", reference.SERIES, "", suite=reference.SUITE),
     Flavour("5.10", reference.SERIES, "", suite=reference.SUITE),
 )}
-ALL = {**FLAVOURS, **HASH, **DEBUG, **UNPATCHED, **REFERENCE}
-# Those that our modules are built for; the others load one of these builds.
+# Kernels with the platform's part of NPU2 (kernel/powernv): plain ones, and ones that find faults.
+# Not for every run either: each takes minutes to build, and again after each change there.
+NPU2 = {flavour.name: flavour for flavour in (
+    Flavour("6.12-npu2", "6.12", "", recipe=debugkernel.NPU2, lockdep=False),
+    Flavour("7.2-npu2", "7.2", "", suite="forky", own_tools=True, recipe=debugkernel.NPU2,
+            lockdep=False),
+    Flavour("6.12-npu2-debug", "6.12", "", recipe=debugkernel.NPU2_DEBUG),
+    Flavour("7.2-npu2-debug", "7.2", "", suite="forky", own_tools=True,
+            recipe=debugkernel.NPU2_DEBUG, lockdep=False),
+)}
+ALL = {**FLAVOURS, **HASH, **DEBUG, **UNPATCHED, **REFERENCE, **NPU2}
+# Those that our modules are built for in every run; the others load one of these builds, or are for
+# runs of their own.
 BUILT_FOR = (*FLAVOURS, *DEBUG)
 
 
@@ -140,9 +152,9 @@ def kernel(name, refresh=False):
     chosen = flavour(name)
     if chosen.reference:
         return Kernel(*reference.kernel(index(chosen.suite), refresh))
-    if chosen.debug:
+    if chosen.recipe:
         release, folder = debugkernel.kernel(index(chosen.suite), chosen.series, tools_of(chosen),
-                                             refresh)
+                                             refresh, chosen.recipe)
         order = (folder / "order").read_text("utf-8").split()
         image = "vmlinux" if chosen.patched else debugkernel.UNPATCHED
         return Kernel(release, folder / image,

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is taken out of a kernel's packages, in each of the layouts that Debian gives them."""
+"""
+What is taken out of a kernel's packages, in each of the layouts that Debian gives them; and which
+kernels the lab builds itself, how and for whom.
+"""
 
 import subprocess
 
 import pytest
 
-from tests.lab import flavours
+from tests.lab import debugkernel, flavours, kernelstable, lint, suites
 from tests.lab.errors import LabError
 
 ELF = b"\x7fELF an image"
@@ -83,3 +86,46 @@ def test_image_that_cannot_be_started_is_refused(take):
     files = {"boot/vmlinux-6.12": b"\x1f\x8b", f"{top}/modules.builtin": b""} | modules(top)
     with pytest.raises(LabError, match="no plain ELF file"):
         take(image=files)
+
+
+def test_kernels_with_npu2_are_not_for_every_run():
+    assert set(flavours.NPU2) == {"6.12-npu2", "7.2-npu2", "6.12-npu2-debug", "7.2-npu2-debug"}
+    for name in flavours.NPU2:
+        assert name in flavours.ALL and name not in flavours.BUILT_FOR
+        assert not suites.of_flavour(name)
+        assert not any(flavour == name for flavour, _ in kernelstable.wanted())
+        assert not any(check.endswith(f"-{name}") for check in lint.CHECKS)
+
+
+@pytest.mark.parametrize("name", flavours.NPU2)
+def test_kernel_with_npu2_is_the_debug_kernel_of_its_series_or_plain(name):
+    chosen = flavours.flavour(name)
+    other = flavours.DEBUG[f"{chosen.series}-debug"]
+    assert chosen.debug == name.endswith("-debug")
+    assert chosen.lockdep == (chosen.debug and other.lockdep)
+    assert (chosen.suite, chosen.own_tools) == (other.suite, other.own_tools)
+    assert (chosen.base, chosen.emulator) == (name, flavours.COUNTED_TIME)
+    assert not chosen.reference
+
+
+def test_those_with_all_that_finds_faults():
+    debug = {name for name, chosen in flavours.ALL.items() if chosen.debug}
+    assert debug == {*flavours.DEBUG, *flavours.UNPATCHED, "6.12-npu2-debug", "7.2-npu2-debug"}
+
+
+@pytest.mark.parametrize("name, recipe, image", [
+    ("6.12-debug", debugkernel.DEBUG, "vmlinux"),
+    ("6.12-debug-unpatched", debugkernel.DEBUG, debugkernel.UNPATCHED),
+    ("6.12-npu2", debugkernel.NPU2, "vmlinux"),
+    ("6.12-npu2-debug", debugkernel.NPU2_DEBUG, "vmlinux")])
+def test_kernel_is_built_by_its_recipe(monkeypatch, tmp_path, name, recipe, image):
+    def kernel(_, series, tools, refresh, how):
+        assert (series, tools, refresh, how) == ("6.12", debugkernel.Tools(), False, recipe)
+        return "6.12.1", tmp_path
+
+    (tmp_path / "order").write_text("kvm\nkvm-hv\n")
+    monkeypatch.setattr(flavours, "index", lambda _: None)
+    monkeypatch.setattr(debugkernel, "kernel", kernel)
+    assert flavours.kernel(name) == flavours.Kernel(
+        "6.12.1", tmp_path / image, [tmp_path / "modules/kvm.ko", tmp_path / "modules/kvm-hv.ko"],
+        tmp_path / "tree")
