@@ -47,6 +47,10 @@ static const struct test *const clients_lists[] = {
 static const struct test *const kvm_lists[] = { kvm_tests, NULL };
 
 static const struct test *const npu2_lists[] = { npu2_tests, NULL };
+static const struct test *const npu2_platform_lists[] = { npu2_platform_tests, NULL };
+static const struct test *const npu2_stock_lists[] = { npu2_stock_tests, NULL };
+static const struct test *const npu2_refused_lists[] = { npu2_refused_tests, NULL };
+static const struct test *const npu2_reboot_lists[] = { npu2_reboot_tests, NULL };
 
 static const struct test *const kernel_bug_lists[] = { kernel_bug_tests, NULL };
 
@@ -66,6 +70,10 @@ static const struct suite suites[] = {
 	{ "clients", clients_lists },
 	{ "kvm", kvm_lists },
 	{ "npu2", npu2_lists },
+	{ "npu2_platform", npu2_platform_lists },
+	{ "npu2_stock", npu2_stock_lists },
+	{ "npu2_refused", npu2_refused_lists },
+	{ "npu2_reboot", npu2_reboot_lists },
 	{ "kernelbugs", kernel_bug_lists },
 	{ "race", race_lists },
 	{ "failnth", failnth_lists },
@@ -284,7 +292,8 @@ static int usage(void)
 	      "       nvtest attack [SECONDS [SEED]]   be a hostile owner of a GPU\n"
 	      "suites: basic, dma, fault, topology, clients, kvm; hash (hash MMU only); kernelbugs,\n"
 	      "        race, failnth (debug kernel only); in_vfio_pci (Linux 5.10);\n"
-	      "        npu2 (a machine whose firmware has made one)\n",
+	      "        npu2, npu2_platform, npu2_reboot, npu2_stock, npu2_refused (debug kernel only):\n"
+	      "        a machine whose firmware has made an NPU2\n",
 	      stderr);
 	return 2;
 }

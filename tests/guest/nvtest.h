@@ -168,6 +168,7 @@ bool load_word(const volatile uint64_t *at, uint64_t *value);
 /* test_lpar.c: VMs that nobody runs, and the simulator's record of partitions */
 #define PARTITIONS	"/sys/kernel/debug/nvlink2-sim/partitions"
 int vm_with(const char *bdf);
+int vm_with_group(int group);
 void record_is(const char *want);
 unsigned long long bound_lpid(const char *bdf);
 void close_and_unbind(const char *bdf, unsigned long long lpid, int fd);
@@ -182,7 +183,8 @@ extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
 	fault_hash_tests[], fault_race_tests[],
 	copy_map_tests[], fault_split_tests[], lpar_provider_tests[],
 	lpar_life_tests[], quarantine_unload_tests[], in_vfio_pci_tests[],
-	npu2_tests[];
+	npu2_tests[], npu2_platform_tests[], npu2_refused_tests[],
+	npu2_reboot_tests[], npu2_stock_tests[];
 
 void demo(void);
 void transcript(void);

@@ -48,13 +48,12 @@ static void name_a_table(int vm, int vfio, int group)
 }
 
 /*
- * Makes a VM that owns the slot's group, until the end of the test. Returns the
- * VM's VFIO device, of which the group can be taken away again.
+ * Makes a VM that owns a group, until the end of the test. Returns the VM's
+ * VFIO device, of which the group can be taken away again.
  */
-int vm_with(const char *bdf)
+int vm_with_group(int group)
 {
 	struct kvm_create_device device = { .type = KVM_DEV_TYPE_VFIO };
-	int group = device_group(bdf);
 	struct kvm_device_attr attr = {
 		.group = KVM_DEV_VFIO_GROUP,
 		.attr = KVM_DEV_VFIO_GROUP_ADD,
@@ -71,6 +70,12 @@ int vm_with(const char *bdf)
 	       "KVM_DEV_VFIO_GROUP_ADD: %s", strerror(errno));
 	name_a_table(vm, device.fd, group);
 	return device.fd;
+}
+
+/* The slot's group. */
+int vm_with(const char *bdf)
+{
+	return vm_with_group(device_group(bdf));
 }
 
 void record_is(const char *want)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "npu2.h"
 #include "nvtest.h"
 #include "qemu.h"
 
@@ -19,8 +20,7 @@
 #define WINDOW		(128ULL << 30)
 
 /* A property of a function's node as 32-bit numbers; how many there are. */
-static unsigned int cells(const char *bdf, const char *prop, uint32_t *value,
-			  unsigned int room)
+unsigned int npu2_cells(const char *bdf, const char *prop, uint32_t *value, unsigned int room)
 {
 	char path[300];
 	ssize_t len = 0;
@@ -49,15 +49,15 @@ static void function_of(uint32_t handle, char *bdf)
 	bdf[0] = 0;
 	while ((entry = readdir(dir)))
 		if (entry->d_name[0] != '.' &&
-		    cells(entry->d_name, "phandle", &value, 1) == 1 &&
+		    npu2_cells(entry->d_name, "phandle", &value, 1) == 1 &&
 		    value == handle)
 			snprintf(bdf, 16, "%.15s", entry->d_name);
 	closedir(dir);
 	CHECKF(bdf[0], "no function has the phandle %#x", handle);
 }
 
-/* A slot for each GPU, with its bridges behind it, in the order of its links. */
-static void find(void)
+/* A slot for each GPU; how many bridges are behind each is what firmware's tree says. */
+static void find(bool with_bridges)
 {
 	uint32_t handles[MAX_FUNCTIONS];
 	struct dirent *entry;
@@ -71,19 +71,31 @@ static void find(void)
 	while ((entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		count = cells(entry->d_name, "ibm,npu", handles, MAX_FUNCTIONS);
+		count = npu2_cells(entry->d_name, "ibm,npu", handles, MAX_FUNCTIONS);
 		if (!count)
 			continue;
 		CHECK(nr_slots < MAX_SLOTS && count < MAX_FUNCTIONS);
 		slot = &slots[nr_slots++];
 		snprintf(slot->bdf[0], 16, "%.15s", entry->d_name);
-		for (i = 0; i < count; i++)
-			function_of(handles[i], slot->bdf[1 + i]);
-		slot->functions = 1 + count;
+		slot->functions = 1;
+		for (i = 0; with_bridges && i < count; i++)
+			function_of(handles[i], slot->bdf[slot->functions++]);
 	}
 	closedir(dir);
 	CHECKF(nr_slots, "no function has the property ibm,npu");
 	driver_load();
+}
+
+/* Each GPU with its bridges, in the order of its links. */
+void npu2_find(void)
+{
+	find(true);
+}
+
+/* The GPUs alone, of a kernel that shows no bridges. */
+void npu2_find_gpus(void)
+{
+	find(false);
 }
 
 /* What firmware calls the RAM behind a bridge; below 8 TiB it is where it is, too. */
@@ -91,7 +103,7 @@ static uint64_t target_of(const char *bdf)
 {
 	uint32_t tgt[2];
 
-	CHECK_EQ(cells(bdf, "ibm,device-tgt-addr", tgt, 2), 2);
+	CHECK_EQ(npu2_cells(bdf, "ibm,device-tgt-addr", tgt, 2), 2);
 	return (uint64_t)tgt[0] << 32 | tgt[1];
 }
 
@@ -102,7 +114,7 @@ static void regions_are_what_firmware_says(void)
 	unsigned int i, k;
 	int fd;
 
-	find();
+	npu2_find();
 	for (i = 0; i < nr_slots; i++) {
 		tgt = target_of(slots[i].bdf[1]);
 		fd = device_open(slots[i].bdf[0]);
@@ -123,7 +135,7 @@ static void guest_uses_gpu_ram_and_atsd(void)
 {
 	uint64_t ram;
 
-	find();
+	npu2_find();
 	ram = target_of(slots[0].bdf[1]);
 	kvm_machine();
 	qemu_assign(0, 0, slots[0].functions - 1);

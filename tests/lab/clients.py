@@ -44,8 +44,8 @@ def payload(flavour, suite):
     files.append(("lib/keep_region_info.so", _keep_region_info()))
     files.append(("bin/nvlink2-info", build.info_tool()))
     if suite == "kvm":
-        # The kernel of 5.10 is made for the machine alone.
-        guest = _GUEST if flavours.flavour(flavour).reference else flavour
+        # A kernel that the lab builds is made for the machine alone.
+        guest = flavour if flavours.flavour(flavour).debian else _GUEST
         files.append(("guest/vmlinux", flavours.kernel(guest).vmlinux))
         files.append(("guest/initrd", _guest_initramfs()))
     return files

@@ -3,6 +3,7 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +71,46 @@ def test_only_the_suites_of_clients_carry_them():
     assert set(clients.SUITES) <= set(suites.of_flavour("6.12-64k"))
     for name in flavours.DEBUG:
         assert not set(clients.SUITES) & set(suites.of_flavour(name))
+
+
+@pytest.fixture(name="carried")
+def carried_fixture(monkeypatch, tmp_path):
+    """What a machine carries for a suite, of which nothing is fetched or built."""
+    class Root:
+        """Stands for the client's packages."""
+
+        def needed(self, program):
+            return [program]
+
+        def file(self, name):
+            return tmp_path / name.lstrip("/")
+
+    def built(name, *_, **__):
+        (tmp_path / name).write_bytes(b"built")
+        return tmp_path / name
+
+    monkeypatch.setattr(clients, "qemu", Root)
+    monkeypatch.setattr(clients, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(clients.build, "program", built)
+    monkeypatch.setattr(clients.build, "info_tool", lambda: built("nvlink2-info"))
+    monkeypatch.setattr(flavours, "kernel", lambda name: flavours.Kernel(
+        name, Path("/kernels", name), [], Path("/headers")))
+    return lambda flavour, suite: dict(clients.payload(flavour, suite))
+
+
+@pytest.mark.parametrize("name", flavours.ALL)
+def test_kvm_guest_has_a_stock_kernel(carried, name):
+    """The machine's own if that is one; one that the lab builds itself is no guest."""
+    stock = name in {**flavours.FLAVOURS, **flavours.HASH}
+    files = carried(name, "kvm")
+    assert files["guest/vmlinux"] == Path("/kernels", name if stock else "6.12-64k")
+    assert files["guest/initrd"].read_bytes()
+
+
+def test_kernels_that_the_lab_builds_are_among_them():
+    assert {"5.10", "6.12-npu2", "7.2-npu2"} <= set(flavours.ALL)
+    assert not {"5.10", "6.12-npu2", "7.2-npu2"} & {*flavours.FLAVOURS, *flavours.HASH}
+
+
+def test_only_the_suite_of_the_guest_carries_one(carried):
+    assert [name for name in carried("6.12-64k", "clients") if name.startswith("guest/")] == []

@@ -5,6 +5,7 @@ import pytest
 
 from tests.lab import judge, suites
 from tests.lab.errors import Findings, Gone, LabError
+from tests.lab.npu2.run import difference
 from tests.lab.versus import answers, compare, guest, npu2, page, probes
 
 MAPPED = "vfio_pci_nvgpu_mmap: 0000:01:00.0: 80000000 -> {:x} size=4000000 ret=0"
@@ -185,12 +186,12 @@ RECORDED = npu2.RECORDED["1 GPU with 3 links"].read_text("ascii").splitlines()
     ([*RECORDED[:5], RECORDED[6], RECORDED[5], *RECORDED[7:]], "line 6 is"),
 ])
 def test_register_logs_are_compared_line_by_line(new, says):
-    found = npu2.difference(new, RECORDED)
+    found = difference(new, RECORDED)
     assert says in found and bool(found) == bool(says)
 
 
 def test_register_logs_that_say_nothing_are_not_the_same():
-    assert "did not get so far" in npu2.difference(RECORDED[:6], RECORDED[:6])
+    assert "did not get so far" in difference(RECORDED[:6], RECORDED[:6])
 
 
 def test_registers_written_in_another_way_fail(monkeypatch):

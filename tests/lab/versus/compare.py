@@ -4,6 +4,7 @@
 from .. import flavours, reference, suites
 from ..errors import Findings, Gone
 from ..judge import Case
+from ..npu2.run import difference
 from ..progress import note
 from . import answers, guest, npu2, page, probes
 
@@ -137,12 +138,12 @@ class Comparison:
             for case in cases:
                 self.case(case)
         self.registers[board] = len(logs[NEW])
-        different = npu2.difference(logs[NEW], logs[OLD])
+        different = difference(logs[NEW], logs[OLD])
         self.case(Case(f"{NEW} npu2, {board}: the registers are written as by the driver of 2018",
                        not different, different))
         if board in npu2.RECORDED:
             recorded = npu2.RECORDED[board].read_text("ascii").splitlines()
-            different = npu2.difference(logs[NEW], recorded)
+            different = difference(logs[NEW], recorded)
             self.case(Case(f"{NEW} npu2, {board}: the registers are written as was recorded",
                            not different, different))
 

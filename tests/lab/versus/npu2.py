@@ -6,17 +6,17 @@ guest. What firmware and guest write to the NPU2's registers has to be the same,
 
 from .. import clients, judge, suites
 from ..npu2 import machine
-from ..paths import ROOT
+from ..npu2.run import BOARDS as LAYOUTS
+from ..npu2.run import GUEST, REFERENCE, SUITE
 from ..progress import note
 
-SUITE = "npu2"
-GUEST = "npu2_guest_uses_gpu_ram_and_atsd"
 #: Each board, and the tests that run on it; one alone where the log was recorded.
 BOARDS = {
-    "1 GPU with 3 links": ({"gpus": 1, "links": 3}, [GUEST]),
-    "3 GPUs with 2 links each": ({"gpus": 3, "links": 2, "switch": True}, None),
+    "1 GPU with 3 links": (LAYOUTS["1x3"].layout, [GUEST]),
+    "3 GPUs with 2 links each": (LAYOUTS["3x2"].layout, None),
 }
-RECORDED = {"1 GPU with 3 links": ROOT / "tests/reference/npu2/registers-kvm-guest-1gpu.txt"}
+RECORDED = {"1 GPU with 3 links": REFERENCE / LAYOUTS["1x3"].recorded,
+            "3 GPUs with 2 links each": REFERENCE / LAYOUTS["3x2"].recorded}
 _TIMEOUT = 300
 
 
@@ -34,15 +34,3 @@ def run(flavour, board):
     cases = [*judge.judge_tests(outcome, names), *judge.judge_machine(outcome)]
     return ([case._replace(name=f"{title}: {case.name}") for case in cases],
             [str(access) for access in accesses])
-
-
-def difference(new, old):
-    """Where two register logs part, in words; "" when they are the same and say something."""
-    if not any("ATSD_LAUNCH" in line for line in old):
-        return "the register log has no invalidation: the guest did not get so far"
-    for number, (one, other) in enumerate(zip(new, old), 1):
-        if one != other:
-            return f"line {number} is {one!r}, not {other!r}"
-    if len(new) != len(old):
-        return f"{len(new)} lines, not {len(old)}"
-    return ""
