@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 .PHONY: help generate check-generated demo test test-guest test-clients test-debug test-mutants \
 	fuzz attack lint abi-check abi-release abi-face abi-matrix bench bench-ratios install uninstall deb docs \
 	modules in-tree in-tree-5.10 patch-series \
-	test-in-tree test-reference test-deb kernels-table fetch shell clean distclean
+	test-in-tree test-reference test-npu2 test-deb kernels-table fetch shell clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -130,6 +130,10 @@ test-in-tree: ## put the driver into Linux 6.12 and 7.2 and build those: module,
 test-reference: ## beside the driver of 2018, on Linux 5.10; WRITE=1 writes docs/versus-2018.md
 	@$(setup) test
 	@$(lab) reference $(if $(WRITE),--write)
+
+test-npu2: ## Linux 6.12 and 7.2 with kernel/powernv, on machines whose firmware has made an NPU2
+	@$(setup) test
+	@$(lab) npu2
 
 kernels-table: ## write docs/kernels.md's table from what the last `make test` ran
 	@$(lab) kernels --write

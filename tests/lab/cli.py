@@ -9,6 +9,8 @@ import sys
 from . import attack, bench, build, clients, flavours, interactive, intreebuild, judge
 from . import kernelstable, lint, machine, mutants, qemu, suites
 from .errors import Findings, LabError
+from .npu2 import exports, probe
+from .npu2 import run as npu2_run
 from .paths import BUILD, cache
 from .progress import note
 from .unpack import remove, remove_tree
@@ -101,6 +103,15 @@ def _parser():
                                                   "kernel")
     kernels.add_argument("--write", action="store_true", help="put it into docs/kernels.md")
 
+    module = commands.add_parser("npu2-exports", help="say what kernel/powernv would lack as a module "
+                                                      "for the stock kernels")
+    module.add_argument("--write", action="store_true", help="put it into docs/npu2-module.md")
+    module.add_argument("--probe", action="store_true",
+                        help="start a stock kernel, and show what a module can do with what is "
+                             "exported")
+
+    commands.add_parser("npu2", help="the kernel's platform code for NPU2, on machines whose firmware "
+                        "has made one: 6.12 and 7.2")
     commands.add_parser("demo", help="show a machine with 2 GPUs and 4 bridges")
     measure = flavoured("bench", "measure the driver in counted instructions, and compare with the "
                                  "targets")
@@ -225,30 +236,38 @@ def _attack(args):
     return 1 if failed else 0
 
 
+def _tell(case):
+    print(f"{'ok' if case.ok else 'FAILED'} {case.name}", flush=True)
+    if not case.ok:
+        print(case.detail, flush=True)
+
+
+def _judged(cases):
+    """Tells each case as it comes, and the sum; the exit status."""
+    passed = failed = 0
+    for case in cases:
+        _tell(case)
+        passed += case.ok
+        failed += not case.ok
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
 def _in_tree(args):
     unknown = set(args.series) - set(intreebuild.SERIES)
     if unknown:
         raise LabError(f"no series {', '.join(sorted(unknown))}: there is "
                        f"{', '.join(intreebuild.SERIES)}")
-    failed = passed = 0
-    for series in args.series or intreebuild.SERIES:
-        for case in intreebuild.cases(series):
-            passed += case.ok
-            failed += not case.ok
-            print(f"{'ok' if case.ok else 'FAILED'} {case.name}", flush=True)
-            if not case.ok:
-                print(case.detail)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return _judged(case for series in args.series or intreebuild.SERIES
+                   for case in intreebuild.cases(series))
+
+
+def _npu2(_):
+    return _judged(npu2_run.cases())
 
 
 def _reference(args):
-    def tell(case):
-        print(f"{'ok' if case.ok else 'FAILED'} {case.name}", flush=True)
-        if not case.ok:
-            print(case.detail)
-
-    compared = versus.run(args.write, tell)
+    compared = versus.run(args.write, _tell)
     left_out = f", {len(compared.not_run)} not run" if compared.not_run else ""
     for name in compared.not_run:
         print(f"not run: {name}")
@@ -261,6 +280,16 @@ def _kernels(args):
         kernelstable.write()
     else:
         print(kernelstable.render(kernelstable.recorded()), end="")
+    return 0
+
+
+def _npu2_exports(args):
+    if args.probe:
+        probe.run(lambda text: print(text, flush=True))
+    elif args.write:
+        exports.write()
+    else:
+        print(exports.render(), end="")
     return 0
 
 
@@ -319,9 +348,9 @@ def main(arguments=None):
     # Ended by a signal, the lab still ends its own emulator.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     commands = {"fetch": _fetch, "build": _build, "boot": _boot, "test": _test, "mutants": _mutants,
-                "attack": _attack, "in-tree": _in_tree, "reference": _reference,
-                "kernels": _kernels, "demo": _demo, "bench": _bench, "lint": _lint,
-                "clean": _clean}
+                "attack": _attack, "in-tree": _in_tree, "reference": _reference, "npu2": _npu2,
+                "kernels": _kernels, "npu2-exports": _npu2_exports, "demo": _demo, "bench": _bench,
+                "lint": _lint, "clean": _clean}
     try:
         return commands[args.command](args)
     except Findings as error:

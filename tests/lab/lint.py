@@ -46,6 +46,9 @@ def _checkpatch_findings():
          "--show-types", "--no-summary", "--max-line-length=100", "--file",
          *(str(path.relative_to(ROOT)) for path in files)],
         cwd=ROOT, capture_output=True, text=True, check=False)
+    # It keeps the names in CamelCase that it has looked for, where it runs.
+    for left in ROOT.glob(".checkpatch-camelcase.*"):
+        left.unlink()
     found = [line for line in done.stdout.splitlines() if re.match(r"\S+:\d+: ", line)]
     if done.returncode and not found:
         raise LabError(f"checkpatch.pl failed: {(done.stdout + done.stderr).strip()}")
