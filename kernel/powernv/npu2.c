@@ -620,6 +620,19 @@ static void pnv_npu2_adopt(struct iommu_table_group *group,
 
 /* GPUs, which have PEs of their own host bridges. */
 
+static struct pci_dev *pnv_npu2_gpu_on(struct pci_bus *bus,
+				       struct pnv_npu2 **npu)
+{
+	struct pci_dev *pdev;
+
+	list_for_each_entry(pdev, &bus->devices, bus_list) {
+		*npu = pnv_npu2_of(pdev->dev.of_node);
+		if (*npu)
+			return pdev;
+	}
+	return NULL;
+}
+
 /**
  * pnv_npu2_join() - let a PE with a GPU be in the group of its NPU2
  * @pe: PE of a bus whose windows are set up, before it has a group
@@ -631,17 +644,13 @@ static void pnv_npu2_adopt(struct iommu_table_group *group,
 bool pnv_npu2_join(struct pnv_ioda_pe *pe)
 {
 	struct pnv_npu2_gpu *gpu = NULL;
-	struct pnv_npu2 *npu = NULL;
+	struct pnv_npu2 *npu;
 	struct pci_dev *pdev;
 
 	if (!pe->pbus)
 		return false;
-	list_for_each_entry(pdev, &pe->pbus->devices, bus_list) {
-		npu = pnv_npu2_of(pdev->dev.of_node);
-		if (npu)
-			break;
-	}
-	if (!npu)
+	pdev = pnv_npu2_gpu_on(pe->pbus, &npu);
+	if (!pdev)
 		return false;
 
 	mutex_lock(&npu->lock);
@@ -871,21 +880,13 @@ void pnv_npu2_disable_device(struct pci_dev *link)
 
 /* Partitions. */
 
-/* With the lock of its NPU2 held when there is one. */
-static struct pnv_npu2_gpu *pnv_npu2_lock_gpu(struct pci_dev *pdev,
-					      struct pnv_npu2 **npu)
+/* A GPU that is there, with links. */
+static struct pnv_npu2_gpu *pnv_npu2_find_linked(struct pnv_npu2 *npu,
+						 struct device_node *dn)
 {
-	struct pnv_npu2_gpu *gpu;
+	struct pnv_npu2_gpu *gpu = pnv_npu2_find(npu, dn);
 
-	*npu = pnv_npu2_of(pdev->dev.of_node);
-	if (!*npu)
-		return NULL;
-	mutex_lock(&(*npu)->lock);
-	gpu = pnv_npu2_find(*npu, pdev->dev.of_node);
-	if (gpu && gpu->gpe && gpu->npe)
-		return gpu;
-	mutex_unlock(&(*npu)->lock);
-	return NULL;
+	return gpu && gpu->gpe && gpu->npe ? gpu : NULL;
 }
 
 /**
@@ -904,9 +905,9 @@ static struct pnv_npu2_gpu *pnv_npu2_lock_gpu(struct pci_dev *pdev,
  */
 int pnv_npu2_bind_gpu(struct pci_dev *pdev, u64 lpid, u64 msr)
 {
+	struct pnv_npu2 *npu = pnv_npu2_of(pdev->dev.of_node);
 	struct pci_dev *link = pnv_npu2_bridge_get(pdev, 0);
 	struct pnv_npu2_gpu *gpu;
-	struct pnv_npu2 *npu;
 	int err = -EBUSY;
 
 	/* Its RAM and its ATSD register are reached through this one. */
@@ -915,10 +916,13 @@ int pnv_npu2_bind_gpu(struct pci_dev *pdev, u64 lpid, u64 msr)
 	pci_dev_put(link);
 	if (!lpid)
 		return -EINVAL;
-	gpu = pnv_npu2_lock_gpu(pdev, &npu);
-	if (!gpu)
+	if (!npu)
 		return -ENODEV;
-	if (gpu->owner == PNV_NPU2_NOBODY)
+	mutex_lock(&npu->lock);
+	gpu = pnv_npu2_find_linked(npu, pdev->dev.of_node);
+	if (!gpu)
+		err = -ENODEV;
+	else if (gpu->owner == PNV_NPU2_NOBODY)
 		err = pnv_npu2_enter(npu, gpu, PNV_NPU2_PARTITION, lpid, msr);
 	mutex_unlock(&npu->lock);
 	return err;
@@ -937,14 +941,17 @@ EXPORT_SYMBOL_GPL(pnv_npu2_bind_gpu);
  */
 int pnv_npu2_unbind_gpu(struct pci_dev *pdev)
 {
+	struct pnv_npu2 *npu = pnv_npu2_of(pdev->dev.of_node);
 	struct pnv_npu2_gpu *gpu;
-	struct pnv_npu2 *npu;
 	int err = -EINVAL;
 
-	gpu = pnv_npu2_lock_gpu(pdev, &npu);
-	if (!gpu)
+	if (!npu)
 		return -ENODEV;
-	if (gpu->owner == PNV_NPU2_PARTITION)
+	mutex_lock(&npu->lock);
+	gpu = pnv_npu2_find_linked(npu, pdev->dev.of_node);
+	if (!gpu)
+		err = -ENODEV;
+	else if (gpu->owner == PNV_NPU2_PARTITION)
 		err = pnv_npu2_leave(npu, gpu);
 	mutex_unlock(&npu->lock);
 	return err;
