@@ -120,6 +120,8 @@ def test_dkms_source_is_what_a_build_needs(dkms):
     assert {"dkms.conf", "kernel/main.c", "generated/kernel/nvlink2_regions.h",
             "uapi/linux/vfio_nvlink2.h", "LICENSES/GPL-2.0-only.txt"} <= names
     assert not [name for name in names if name.endswith((".o", ".ko", ".cmd", ".patch"))]
+    # What is for a kernel's own tree.
+    assert not [name for name in names if name.startswith("kernel/powernv")]
     conf = (dkms.source / "dkms.conf").read_text()
     assert f'PACKAGE_VERSION="{VERSION}"' in conf and "#MODULE_VERSION#" not in conf
 
