@@ -150,6 +150,6 @@ clean: ## remove what was built; what was fetched stays
 	@$(lab) clean
 	@$(MAKE) -s -C kernel clean
 
-distclean: ## remove what was built and what was fetched
+distclean: ## remove what was built, and the cache that all clones share
 	@$(lab) clean --cache
 	@$(MAKE) -s -C kernel clean

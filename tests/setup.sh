@@ -36,7 +36,7 @@ compilers='gcc libc6-dev g++ g++-powerpc64le-linux-gnu clang'
 demo="$build $lab"
 manual='mandoc man-db groff-base bash graphviz'
 # What a kernel's own source wants beside: the debug kernel, and the tree clang compiles against.
-kernel='bc bison flex patch perl'
+kernel='bc bison flex patch perl ccache'
 # spatch runs semantic patches that have parts in Python only with libpython3.11.so.
 lint="$demo $codegen $kernel python3-pytest gcc libc6-dev clang sparse coccinelle libpython3-dev"
 lint="$lint pylint shellcheck"
@@ -54,7 +54,7 @@ docs='python3 python3-sphinx python3-myst-parser graphviz perl'
 docs="$docs debian-archive-keyring ca-certificates xz-utils dpkg apt tar"
 # Drawing what was measured.
 plots='python3-matplotlib'
-test="$plots $lint $abi $packages $compilers dpkg-dev libcmocka-dev libclang-rt-dev $manual $docs"
+test="$plots python3-pytest-xdist $lint $abi $packages $compilers dpkg-dev libcmocka-dev libclang-rt-dev $manual $docs"
 
 wanted=
 list_only=

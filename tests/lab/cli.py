@@ -26,7 +26,8 @@ examples:
   python3 -m tests.lab test 6.12-4k topology        one flavour, one suite
 
 environment:
-  NVLINK2_CACHE    folder of what is fetched (default: build/cache)
+  NVLINK2_CACHE    folder of what is fetched that clones share
+                   (default: vfio-nvlink2 in $XDG_CACHE_HOME or ~/.cache)
   NVLINK2_MIRROR   Debian mirror to use instead of the one in the machine's apt sources
 
 exit status: 0 all well, 1 something was found wrong, 2 wrong usage or the lab cannot work;

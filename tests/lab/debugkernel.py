@@ -211,7 +211,7 @@ def _make(tree, series, recipe, tools, archive):
     # A copy whose files are links: those that change are replaced.
     remove_tree(copy)
     run(["cp", "-al", tree, copy], "cp")
-    make = kernelmake.command(copy, build, f"CC={tools.compiler}")
+    make = kernelmake.command(copy, build, kernelmake.cached(tools.compiler))
     log = _log(recipe)
     note(f"building the {recipe.name} kernel {series} (once; {recipe.minutes} minutes on 2 cores)")
     if not recipe.keep_unpatched:

@@ -69,7 +69,7 @@ def _configured(series, tree, home, lines):
     fragment = home / "fragment.config"
     fragment.write_text("\n".join([*kept, *lines]) + "\n", "utf-8")
     tools = _tools(series)
-    make = kernelmake.command(tree, build, f"CC={tools.compiler}")
+    make = kernelmake.command(tree, build, kernelmake.cached(tools.compiler))
     kernelmake.configure(make, tree, build, fragment, tools.folders)
     return make, build, tools
 

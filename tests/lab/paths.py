@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where things are. Everything the lab writes is below build/ or the cache folder."""
+"""Where things are. Everything the lab writes is below build/ or in the cache folder."""
 
 import contextlib
 import fcntl
@@ -13,8 +13,16 @@ BUILD = ROOT / "build"
 
 
 def cache():
-    """The folder of everything fetched; NVLINK2_CACHE moves it, to share it between clones."""
-    return Path(os.environ.get("NVLINK2_CACHE") or BUILD / "cache").absolute()
+    """
+    The folder of everything that is fetched or built once, which all clones of a user share.
+    NVLINK2_CACHE names another one; else it is in the user's cache folder, as XDG has it.
+    """
+    named = os.environ.get("NVLINK2_CACHE")
+    if named:
+        return Path(named).absolute()
+    # The specification tells programs to ignore a relative path.
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "")
+    return (home if home.is_absolute() else Path.home() / ".cache") / "vfio-nvlink2"
 
 
 @contextlib.contextmanager

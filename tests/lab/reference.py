@@ -40,7 +40,8 @@ def _home():
 
 
 def _make(home):
-    return kernelmake.command(home / "source", home / "build", f"CC={COMPILER}")
+    return kernelmake.command(home / "source", home / "build",
+                              kernelmake.cached(COMPILER))
 
 
 def _key(version):
