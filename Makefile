@@ -8,6 +8,8 @@ PYTHON ?= /usr/bin/python3
 KDIR ?= /lib/modules/$(shell uname -r)/build
 setup := sh tests/setup.sh
 lab := $(PYTHON) -m tests.lab
+# The process with the machines' tests mostly waits.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -27,7 +29,7 @@ demo: ## boot an emulated POWER9 with 2 GPUs and 4 bridges and show what a progr
 
 test: ## every test, those in the emulated machine included; ends with `N passed, N failed`
 	@$(setup) test
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 $(ARGS)
 
 test-guest: ## only the tests in the emulated machine
 	@$(setup) test

@@ -2,17 +2,15 @@
 """
 What runs in the emulated machine: one item per test of nvtest, flavour and suite.
 
-Each (flavour, suite) boots once. All boots a run needs start together, as many at a time as
-there are cores; the items then pick their results out of the consoles.
+Each (flavour, suite) boots once. The scheduler starts the machines with the first of these
+tests; the tests then pick their results out of the consoles.
 """
 
-import os
-import queue
-from concurrent.futures import ThreadPoolExecutor
+import sys
 
 import pytest
 
-from tests.lab import flavours, judge, kernelbugs, kernelstable, progress, suites
+from tests.lab import flavours, judge, kernelbugs, kernelstable, schedule, suites
 from tests.lab.errors import Findings, LabError
 
 
@@ -33,70 +31,59 @@ def pytest_generate_tests(metafunc):
                          ids=["-".join(item).replace(" ", "_") for item in items])
 
 
-class Boots:
-    """Runs the machines in the background and keeps what they showed."""
+class Verdicts:
+    """What the machines of a session came to, each looked at once."""
 
-    def __init__(self, wanted, show):
-        self.lines = queue.SimpleQueue()
-        self.show = show
-        progress.redirect(self.lines.put)
-        self.pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
-        self.runs = {key: self.pool.submit(self._run, *key) for key in wanted}
-        self.verdicts = {}
+    def __init__(self, boots):
+        self.boots = boots
+        self.known = {}
 
-    @staticmethod
-    def _run(flavour, suite):
-        try:
-            return suites.run_suite(flavour, suite)
-        except (Findings, LabError) as error:
-            return error
+    @property
+    def wanted(self):
+        return self.boots.wanted
 
-    def verdict(self, flavour, suite):
-        """The cases of a boot by name; what the machines say is shown while waiting."""
+    def of(self, flavour, suite):
+        """The cases of a boot by name, or the exception that kept it from running."""
         key = flavour, suite
-        while not self.runs[key].done():
-            try:
-                self.show(self.lines.get(timeout=0.2))
-            except queue.Empty:
-                pass
-        while not self.lines.empty():
-            self.show(self.lines.get())
-        if key not in self.verdicts:
-            outcome = self.runs[key].result()
-            self.verdicts[key] = outcome
+        if key not in self.known:
+            outcome = self.boots.result(*key)
             if not isinstance(outcome, Exception):
                 cases = suites.verdict(outcome, flavour, suite)
                 kernelstable.record(flavour, suite, cases)
-                self.verdicts[key] = {case.name: case for case in cases}
-        return self.verdicts[key]
-
-    def close(self):
-        self.pool.shutdown(cancel_futures=True)
-        progress.redirect(None)
+                outcome = {case.name: case for case in cases}
+            self.known[key] = outcome
+        return self.known[key]
 
 
-@pytest.fixture(scope="session")
-def boots(request):
-    """The machines of all the tests of this session."""
+@pytest.fixture(scope="session", name="verdicts")
+def verdicts_fixture(request):
+    """The machines of all the tests of this session; they start with the first of these tests."""
     wanted = dict.fromkeys((item.callspec.params["flavour"], item.callspec.params["suite"])
                            for item in request.session.items
-                           if "boots" in getattr(item, "fixturenames", ())
+                           if "verdicts" in getattr(item, "fixturenames", ())
                            and hasattr(item, "callspec"))
+    report = request.config.pluginmanager.get_plugin("run-report")
     reporter = request.config.pluginmanager.get_plugin("terminalreporter")
     capture = request.config.pluginmanager.get_plugin("capturemanager")
 
     def show(text):
         with capture.global_and_fixture_disabled():
-            reporter.ensure_newline()
-            reporter.write_line(f"  {text}")
+            if reporter and not report.worker:
+                reporter.ensure_newline()
+                reporter.write_line(f"  {text}")
+            else:
+                # A process beside the one that reports.
+                print(f"  {text}", file=sys.stderr, flush=True)
 
-    machines = Boots(wanted, show)
-    yield machines
-    machines.close()
+    boots = schedule.Boots(wanted, show)
+    yield Verdicts(boots)
+    boots.close()
+    for (what, which), cost in boots.costs.items():
+        report.record(f"{what} {which}", cost)
 
 
-def test_guest(boots, flavour, suite, case_name):
-    cases = boots.verdict(flavour, suite)
+def test_guest(verdicts, flavour, suite, case_name):
+    cases = verdicts.of(flavour, suite)
     if isinstance(cases, Exception):
         pytest.fail(str(cases), pytrace=False)
     if case_name == judge.END_CASE:
@@ -109,16 +96,16 @@ def test_guest(boots, flavour, suite, case_name):
         pytest.fail(f"{flavour} {suite}: {case_name}\n{case.detail}", pytrace=False)
 
 
-def test_table_of_kernels_is_what_ran(boots):
+def test_table_of_kernels_is_what_ran(verdicts):
     """docs/kernels.md; of what ran in this session."""
-    ran = [key for key in kernelstable.wanted() if key in boots.runs]
+    ran = [key for key in kernelstable.wanted() if key in verdicts.wanted]
     assert ran, "no suite ran"
     for key in ran:
-        if isinstance(boots.verdict(*key), Exception):
+        if isinstance(verdicts.of(*key), Exception):
             pytest.fail(f"{' '.join(key)} did not run")
     results = {}
     for key in kernelstable.wanted():
-        ok = [case.ok for case in boots.verdicts[key].values()] if key in ran else []
+        ok = [case.ok for case in verdicts.of(*key).values()] if key in ran else []
         results[key] = {"passed": sum(ok), "failed": len(ok) - sum(ok)}
     made = [line.split("|") for line in kernelstable.render(results).splitlines()]
     page = [line.split("|") for line in kernelstable.on_page().splitlines()]

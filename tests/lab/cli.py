@@ -59,6 +59,7 @@ def _parser():
     fetch = flavoured("fetch", "fetch kernels, headers, the emulator and the client QEMU")
     fetch.add_argument("--refresh", action="store_true",
                        help="ask the mirror for newer versions than those in the cache")
+    flavoured("kernel", "fetch or build kernels, and nothing else")
     flavoured("build", "build the modules and the programs for the machine")
 
     boot = commands.add_parser("boot", help="boot and run a command, or a shell")
@@ -136,6 +137,12 @@ def _fetch(args):
         print(f"{name}: {flavours.kernel(name, args.refresh).release}")
     print(f"emulator: {qemu.emulator(args.refresh).path}")
     print(f"client: {clients.qemu(args.refresh).path}")
+    return 0
+
+
+def _kernel(args):
+    for name in args.flavours or flavours.FLAVOURS:
+        print(f"{name}: {flavours.kernel(name).release}")
     return 0
 
 
@@ -348,7 +355,7 @@ def main(arguments=None):
     args = _parser().parse_args(arguments)
     # Ended by a signal, the lab still ends its own emulator.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    commands = {"fetch": _fetch, "build": _build, "boot": _boot, "test": _test, "mutants": _mutants,
+    commands = {"fetch": _fetch, "kernel": _kernel, "build": _build, "boot": _boot, "test": _test, "mutants": _mutants,
                 "attack": _attack, "in-tree": _in_tree, "reference": _reference, "npu2": _npu2,
                 "kernels": _kernels, "npu2-exports": _npu2_exports, "demo": _demo, "bench": _bench,
                 "lint": _lint, "clean": _clean}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The last line of a test run, and that nothing but success gives exit status 0."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,13 +11,14 @@ import pytest
 from tests.lab.paths import ROOT
 
 
-def run(folder, text):
+def run(folder, text, *arguments):
     """Runs pytest on one file with the project's conftest: (exit status, last line)."""
-    shutil.copy(ROOT / "tests/conftest.py", folder)
+    shutil.copy(ROOT / "conftest.py", folder)
     shutil.copy(ROOT / "pytest.ini", folder)
     (folder / "test_it.py").write_text(text)
-    done = subprocess.run([sys.executable, "-m", "pytest", "test_it.py"], cwd=folder, text=True,
-                          capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "pytest", *arguments, "test_it.py"], cwd=folder,
+                          text=True, capture_output=True, check=False,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)})
     return done.returncode, done.stdout.splitlines()[-1]
 
 
@@ -50,3 +52,17 @@ def test_no_test_is_no_success(tmp_path):
     status, last = run(tmp_path, "")
     assert status != 0
     assert last == "0 passed, 0 failed"
+
+
+def test_several_processes_count_as_one(tmp_path):
+    text = PASS + "def test_more(): pass\ndef test_fail(): assert 0\n"
+    status, last = run(tmp_path, text, "-n", "2", "--dist", "loadfile")
+    assert status != 0
+    assert last == "2 passed, 1 failed"
+
+
+def test_process_that_dies_has_failed(tmp_path):
+    text = PASS + "import os\ndef test_dies(): os._exit(0)\n"
+    status, last = run(tmp_path, text, "-n", "1", "--dist", "loadfile", "--max-worker-restart", "0")
+    assert status != 0
+    assert last == "1 passed, 1 failed"
