@@ -13,8 +13,6 @@ SECONDS = 60
 # itself lasts up to eight times as long.
 _EXTRA_TIME = 240
 _PATIENCE = 8
-# Races between processors are the point, so time is real.
-EMULATOR = ("-smp", "2")
 
 _ABSENT = re.compile(r"# (.*?) +\d+ done +\d+ refused  absent")
 _SURVIVED = "# attack: nothing found"

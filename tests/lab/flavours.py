@@ -22,6 +22,11 @@ GUEST_ARCH = "ppc64el"
 # The machine's clock counts its instructions, and idle time passes at once: a run is about
 # four times as fast and repeats to the instruction. A person at the console needs real time.
 COUNTED_TIME = ("-icount", "shift=0,sleep=off")
+# Processors that run at once: for races between them. The clock cannot count instructions then, and
+# the emulator has a race of its own: once in some runs a processor's access to the interrupt
+# controller fails, with a machine check, while another maps a BAR. So only what looks for such
+# races has two (suites.emulator()).
+TWO_PROCESSORS = ("-smp", "2")
 
 # What the tests need of the stock modules; their own dependencies are added.
 STOCK_MODULES = ("vfio", "vfio_iommu_spapr_tce", "vfio-pci-core", "vfio-pci", "kvm-hv")
@@ -30,11 +35,11 @@ _MODULE_FOLDERS = ("*/kernel/drivers/vfio/*", "*/kernel/arch/powerpc/kvm/*")
 
 class Flavour(NamedTuple):
     """
-    A kernel: its series, Debian's name of the configuration, the suite it comes from, the
-    emulator's options, and what is added to the kernel's command line. `parts` are the packages
-    with vmlinux, the list of what is built in, and the modules; `own_tools`: only the suite's own
-    compiler can build for it. Of those that the lab builds: `recipe`, how; `patched`, whether
-    with the patches of kernel/patches; and whether with lockdep.
+    A kernel: its series, Debian's name of the configuration, the suite it comes from, and what is
+    added to the kernel's command line. `parts` are the packages with vmlinux, the list of what is
+    built in, and the modules; `own_tools`: only the suite's own compiler can build for it. Of those
+    that the lab builds: `recipe`, how; `patched`, whether with the patches of kernel/patches; and
+    whether with lockdep.
     """
     name: str
     series: str
@@ -42,7 +47,6 @@ class Flavour(NamedTuple):
     suite: str = SUITE
     parts: tuple = ("image",)
     own_tools: bool = False
-    emulator: tuple = COUNTED_TIME
     append: str = ""
     recipe: debugkernel.Recipe = None
     patched: bool = True
@@ -72,13 +76,9 @@ FLAVOURS = {flavour.name: flavour for flavour in (
     Flavour("7.2-64k", "7.2", "powerpc64le-64k", **_FORKY),
     Flavour("7.2-4k", "7.2", "powerpc64le", **_FORKY),
 )}
-# Two processors, because a race needs them; then the clock cannot count instructions. The emulator
-# has a race of its own then: once in some runs a processor's access to the interrupt controller
-# fails, with a machine check, while another maps a BAR. Only the kernel that looks for races has two.
-_TWO = ("-smp", "2")
 _DEBUG = {"debian": "", "recipe": debugkernel.DEBUG}
 DEBUG = {flavour.name: flavour for flavour in (
-    Flavour("6.12-debug", "6.12", emulator=_TWO, **_DEBUG),
+    Flavour("6.12-debug", "6.12", **_DEBUG),
     Flavour("7.2-debug", "7.2", suite="forky", own_tools=True, lockdep=False, **_DEBUG),
 )}
 # The same without the patches, which are there to show what those mend.

@@ -71,11 +71,11 @@ def payload(flavour, kunit=False):
     return files + [(f"golden/{path.name}", path) for path in golden]
 
 
-def boot(flavour, argv, files=(), timeout=120, on_line=None, append="", extra=None,
-         devices=None, log=None):
+def boot(flavour, argv, files=(), timeout=120, on_line=None, append="",
+         extra=flavours.COUNTED_TIME, devices=None, log=None):
     """
     Boots a flavour, runs argv in it, and returns the Outcome. `extra` goes to the emulator, in
-    place of the flavour's own options, and `devices` in place of the functions to dress.
+    place of counted time, and `devices` in place of the functions to dress.
 
     A start that hangs in firmware is said and repeated, and one whose emulator was killed by a
     signal, which nothing in the machine can bring about; everything else counts. The console is
@@ -83,9 +83,7 @@ def boot(flavour, argv, files=(), timeout=120, on_line=None, append="", extra=No
     """
     kernel = flavours.kernel(flavour)
     root = qemu.emulator()
-    chosen = flavours.flavour(flavour)
-    extra = chosen.emulator if extra is None else extra
-    append = f"{chosen.append} {append}".strip()
+    append = f"{flavours.flavour(flavour).append} {append}".strip()
     devices = qemu.devices() if devices is None else devices
     hangs = 0
     for _ in range(ATTEMPTS):

@@ -141,6 +141,7 @@ def _run_one(mutant, worker, files):
     files = [*files, *clients.payload(mutant.kernel, mutant.suite),
              *((f"lib/modules/{name}", path) for name, path in products.items())]
     outcome = machine.boot(mutant.kernel, command, files, mutant.seconds,
+                           extra=suites.emulator(mutant.kernel, mutant.suite),
                            log=BUILD / "logs/mutants" / f"{mutant.name}.log")
     return verdict(mutant, outcome)
 

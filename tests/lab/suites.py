@@ -20,6 +20,9 @@ DEBUG_SUITES = {
     # The same driver with other neighbours; what finds races was found in the other.
     "7.2-debug": (kunit.SUITE, "basic", "dma", "fault", kernelbugs.SUITE),
 }
+# Races between processors are the point here, and everywhere in the attack; time is real then. With
+# one processor, on stock 7.2, a timer changes the threads of `race`.
+TWO_PROCESSORS = {(flavour, "race") for flavour in DEBUG_SUITES}
 # Resets race against faults in the debug kernel of 6.12; what only 7.2 has, blocks that are one
 # entry, they race against here.
 MORE = {"7.2-4k": ("race",)}
@@ -44,6 +47,13 @@ def of_flavour(flavour):
         return HASH_SUITES
     return tuple(suite for suite in (*SUITES, *MORE.get(flavour, ()))
                  if suite not in LEFT_OUT.get(chosen.series, ()))
+
+
+def emulator(flavour, suite):
+    """The emulator's options for a suite on a flavour: its processors, and its clock."""
+    if suite == attack.SUITE or (flavour, suite) in TWO_PROCESSORS:
+        return flavours.TWO_PROCESSORS
+    return flavours.COUNTED_TIME
 
 
 def names(suite):
@@ -97,7 +107,8 @@ def run_suite(flavour, suite):
         files.append(("lab/health", b""))
     outcome = machine.boot(flavour, command, files,
                            DEBUG_TIMEOUT if debug else TIMEOUT,
-                           on_line=_Teller(title), log=log_path(flavour, suite))
+                           on_line=_Teller(title), extra=emulator(flavour, suite),
+                           log=log_path(flavour, suite))
     note(f"{title}: stopped after {outcome.seconds:.1f} s ({outcome.reason})")
     return outcome
 
@@ -123,8 +134,8 @@ def run_attack(flavour, seconds, seed=None, on_text=note):
         for text in judge.split([line])[0]:
             on_text(text)
 
-    return machine.boot(flavour, command, files, timeout, on_line=show, extra=attack.EMULATOR,
-                        log=log_path(flavour, attack.SUITE))
+    return machine.boot(flavour, command, files, timeout, on_line=show,
+                        extra=emulator(flavour, attack.SUITE), log=log_path(flavour, attack.SUITE))
 
 
 def run_program(flavour, what, timeout, on_text=None):

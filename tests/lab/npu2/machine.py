@@ -145,7 +145,7 @@ def _listen(nonce, timeout, on_line, process):
 
 
 def _attempt(root, kernel, flavour, chosen, folder, archive, listen):
-    extra = [*tree.devices(chosen), *flavour.emulator]
+    extra = [*tree.devices(chosen), *flavours.COUNTED_TIME]
     initrd, dtb = folder / "initrd", folder / "dtb"
     initrd.write_bytes(archive)
     dtb.write_bytes(_tree(root, extra, flavour.append, chosen, len(archive)))

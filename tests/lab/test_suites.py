@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How a suite's machine is started. No emulator is started."""
+
+import pytest
+
+from tests.lab import attack, flavours, machine, suites
+
+
+@pytest.fixture(name="started")
+def started_fixture(monkeypatch):
+    """What machine.boot() was told, with its arguments by name."""
+    calls = []
+
+    def boot(flavour, command, _, timeout, **rest):
+        calls.append({"flavour": flavour, "command": command, "timeout": timeout, **rest})
+        return machine.Outcome([], "5eed", "end", 1.0, 0)
+
+    monkeypatch.setattr(machine, "boot", boot)
+    monkeypatch.setattr(suites, "payload", lambda *_, **__: [])
+    return calls
+
+
+def test_two_processors_are_for_what_races():
+    two = {(flavour, suite) for flavour in flavours.ALL for suite in suites.of_flavour(flavour)
+           if suites.emulator(flavour, suite) != flavours.COUNTED_TIME}
+    assert two == {("6.12-debug", "race"), ("6.12-debug", attack.SUITE)}
+
+
+@pytest.mark.parametrize("suite, options", [("basic", flavours.COUNTED_TIME),
+                                            ("race", flavours.TWO_PROCESSORS),
+                                            (attack.SUITE, flavours.TWO_PROCESSORS)])
+def test_machine_gets_the_processors_of_its_suite(started, suite, options):
+    suites.run_suite("6.12-debug", suite)
+    assert started[0]["extra"] == options
