@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.bench import page, plots, targets
 from tests.bench.figures import Boot, Series
 
-from . import build, flavours, judge, machine, qemu
+from . import build, flavours, judge, limits, machine, qemu
 from .errors import Findings, LabError
 from .paths import BUILD, ROOT, write_atomic
 from .progress import note
@@ -28,7 +28,8 @@ RATIOS = ROOT / "tests/bench/ratios.json"
 RESULTS = BUILD / "bench"
 # How much worse a ratio may become before it is told; boots differ by less.
 MARGIN = 0.10
-TIMEOUT = 240
+# As suites.TIMEOUT.
+TIMEOUT = 60
 # Instructions are counted on one processor.
 EMULATOR = flavours.COUNTED_TIME
 _BAR = "1G"
@@ -48,8 +49,8 @@ def payload(flavour, common):
 def boot(flavour, common, full, log=None, on_line=None):
     """Boots once and measures; the Outcome."""
     command = ["/bin/nvtest", "bench", *(() if full else ("short",))]
-    return machine.boot(flavour, command, payload(flavour, common), TIMEOUT, on_line=on_line,
-                        extra=EMULATOR, devices=devices(), log=log)
+    return machine.boot(flavour, command, payload(flavour, common), limits.seconds(TIMEOUT),
+                        on_line=on_line, extra=EMULATOR, devices=devices(), log=log)
 
 
 def read(outcome):

@@ -309,7 +309,7 @@ def _show(what, timeout):
 
 
 def _demo(_):
-    return _show("demo", 120)
+    return _show("demo", suites.TIMEOUT)
 
 
 def _bench(args):

@@ -14,14 +14,17 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from . import build, flavours, qemu
+from . import build, flavours, limits, qemu
 from .cpio import Archive
 from .errors import LabError
 from .paths import BUILD, ROOT, write_atomic
 from .progress import note
 
-# About one start in twenty stops in firmware: it is silent for long, and no kernel has begun.
-FIRMWARE_SILENCE = 15
+# About one start in twenty stops in firmware: it is silent for long, and no kernel has begun. Long is
+# counted in processor time of the emulator, which load does not stretch, so that a hang that spins
+# shows in a minute on a busy machine too. One that sleeps uses none, and only the clock shows it.
+FIRMWARE_WORK = 15
+FIRMWARE_SILENCE = 60
 ATTEMPTS = 4
 # What says nothing of what was to run.
 RETRIED = {"firmware": "the firmware hung before the kernel began",
@@ -37,6 +40,7 @@ class Outcome(NamedTuple):
     reason: str        # "end", "timeout", "panic", "exit"; "firmware" and "emulator" are retried
     seconds: float
     firmware_hangs: int
+    cpu: float = 0.0   # the emulator's processor time, of the start that counts
 
 
 def initramfs(kernel, argv, nonce, files=(), console=False):
@@ -155,17 +159,26 @@ def die_with_parent():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def processor_seconds(pid):
+    """The processor time of a child, of all its threads; also of one that ended and was not reaped."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    # utime and stime, counted from the state, which follows the name.
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Listener:
     """Reads the console of one process until it ends, in one of several ways."""
 
     def __init__(self, process, nonce, timeout, on_line, on_data):
         self.stream = process.stdout
+        self.pid = process.pid
         self.marker = f"nvlab: end {nonce} status="
         self.nonce = nonce
         self.on_line = on_line or (lambda line: None)
         self.on_data = on_data or (lambda data: None)
         self.started = self.heard = time.monotonic()
         self.deadline = self.started + timeout
+        self.worked = 0.0
         self.console = []
         self.rest = b""
         self.began = False
@@ -182,18 +195,26 @@ class Listener:
                     self._look_at_clock()
         if self.rest:
             self._line(self.rest)
-        return Outcome(self.console, self.nonce, self.reason, time.monotonic() - self.started, 0)
+        return Outcome(self.console, self.nonce, self.reason, time.monotonic() - self.started, 0,
+                       processor_seconds(self.pid))
 
     def _look_at_clock(self):
         now = time.monotonic()
-        if not self.began and now - self.heard > FIRMWARE_SILENCE:
+        if not self.began and self._silent_for_long(now):
             self.reason = "firmware"
         elif now > self.deadline:
             self.reason = self.limit
 
+    def _silent_for_long(self, now):
+        return processor_seconds(self.pid) - self.worked > FIRMWARE_WORK or \
+            now - self.heard > FIRMWARE_SILENCE * limits.slowness()
+
     def _read(self):
         data = os.read(self.stream.fileno(), 65536)
         self.heard = time.monotonic()
+        # The console comes byte by byte; asking once a line is enough.
+        if not self.began and b"\n" in data:
+            self.worked = processor_seconds(self.pid)
         self.on_data(data)
         if not data:
             self.reason = self.reason or "exit"

@@ -15,7 +15,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from . import build, clients, judge, kunit, machine, suites
+from . import build, clients, judge, kunit, limits, machine, suites
 from .errors import Findings, LabError
 from .paths import BUILD, ROOT
 from .progress import note
@@ -140,7 +140,8 @@ def _run_one(mutant, worker, files):
     command = ["/bin/nvtest", mutant.suite, *([] if with_kunit else [mutant.test])]
     files = [*files, *clients.payload(mutant.kernel, mutant.suite),
              *((f"lib/modules/{name}", path) for name, path in products.items())]
-    outcome = machine.boot(mutant.kernel, command, files, mutant.seconds,
+    outcome = machine.boot(mutant.kernel, command, files,
+                           mutant.seconds * limits.slowness(),
                            extra=suites.emulator(mutant.kernel, mutant.suite),
                            log=BUILD / "logs/mutants" / f"{mutant.name}.log")
     return verdict(mutant, outcome)

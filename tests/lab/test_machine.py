@@ -47,6 +47,24 @@ def test_silent_firmware_is_told_from_a_hang(monkeypatch):
     assert listen("echo OPAL; echo 'Linux version 6'; sleep 60", timeout=4).reason == "timeout"
 
 
+def test_firmware_that_spins_is_told_by_its_processor_time(monkeypatch):
+    monkeypatch.setattr(machine, "FIRMWARE_WORK", 1)
+    outcome = listen("echo OPAL; while :; do :; done")
+    assert outcome.reason == "firmware"
+    assert outcome.cpu >= 1
+
+
+def test_slow_machine_waits_longer_for_firmware(monkeypatch):
+    monkeypatch.setattr(machine, "FIRMWARE_SILENCE", 1)
+    monkeypatch.setattr(machine.limits, "slowness", lambda: 100.0)
+    assert listen("echo OPAL; sleep 60", timeout=4).reason == "timeout"
+
+
+def test_processor_time_is_that_of_the_child():
+    assert listen("echo 'Linux version 6'; sleep 1").cpu < 0.5
+    assert listen("i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done").cpu > 0.05
+
+
 def test_panic_shortens_the_wait():
     started = time.monotonic()
     outcome = listen("echo 'Linux version 6'; echo 'Kernel panic - not syncing: x'; sleep 60")

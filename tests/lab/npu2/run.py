@@ -9,7 +9,7 @@ What firmware writes to the NPU2's tables for a KVM guest is compared with what 
 
 from typing import NamedTuple
 
-from .. import clients, flavours, judge, suites
+from .. import clients, flavours, judge, limits, suites
 from ..paths import ROOT
 from ..progress import note
 from . import exports, machine
@@ -18,7 +18,9 @@ SUITE = "npu2"
 GUEST = "npu2_guest_uses_gpu_ram_and_atsd"
 REFERENCE = ROOT / "tests/reference/npu2"
 REBOOTING = "reboot: Restarting system"
-_TIMEOUT = 300
+# On a quiet machine.
+_TIMEOUT = 75
+_DEBUG_TIMEOUT = 375
 
 
 class Board(NamedTuple):
@@ -78,7 +80,7 @@ def _boot(flavour, suite, board, tests=(), guest=False):
     files += [("lab/health", b"")] if chosen.debug else []
     outcome, accesses = machine.boot(
         flavour, ["/bin/nvtest", suite, *tests], files, **board.layout,
-        timeout=suites.DEBUG_TIMEOUT if chosen.debug else _TIMEOUT,
+        timeout=limits.seconds(_DEBUG_TIMEOUT if chosen.debug else _TIMEOUT),
         log=suites.log_path(flavour, f"{suite}-{board.name}"))
     note(f"{title}: stopped after {outcome.seconds:.1f} s ({outcome.reason})")
     return title, outcome, accesses
