@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help generate check-generated demo test test-guest test-clients test-debug test-mutants \
-	fuzz attack lint abi-check abi-release abi-face abi-matrix bench bench-ratios install uninstall deb docs \
+	fuzz attack soak lint abi-check abi-release abi-face abi-matrix bench bench-ratios install uninstall deb docs \
 	modules in-tree in-tree-5.10 patch-series \
 	test-in-tree test-reference test-npu2 test-deb kernels-table fetch shell clean distclean
 
@@ -42,6 +42,10 @@ test-clients: ## only the programs of others: QEMU 7.2, a KVM guest, those who i
 attack: ## be a hostile owner of a GPU: SECONDS=600 SEED=1 make the run longer, and repeat one
 	@$(setup) test
 	@$(lab) attack $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+soak: ## look for rare things, long: races, the attack, failing allocations, fuzzing; MINUTES=60
+	@$(setup) test
+	@$(lab) soak $(if $(MINUTES),--minutes $(MINUTES))
 
 test-debug: ## only what runs in the debug kernel: KUnit, races, failing allocations, the attack
 	@$(setup) test

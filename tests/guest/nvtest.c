@@ -81,6 +81,10 @@ static const struct suite suites[] = {
 
 /* Seconds that a test in a process of its own may take. */
 #define APART_LIMIT	60
+#define MOST_TIMES	1000
+
+/* How many times as long a test of endurance lasts. */
+unsigned int times = 1;
 
 static jmp_buf failed;
 static pid_t runner;
@@ -284,6 +288,7 @@ static int usage(void)
 {
 	fputs("usage: nvtest SUITE [TEST...]   run a suite, or some tests of it\n"
 	      "       nvtest --apart SUITE [TEST...]   each test in a process of its own\n"
+	      "       nvtest --times N SUITE [TEST...]   what repeats does so N times as often\n"
 	      "       nvtest --list SUITE      the names of its tests\n"
 	      "       nvtest demo              show a machine with 2 GPUs and 4 bridges\n"
 	      "       nvtest bench [short]     measure touches, copies and calls, in instructions\n"
@@ -302,15 +307,20 @@ int main(int argc, char **argv)
 {
 	bool list = argc > 1 && !strcmp(argv[1], "--list");
 	bool apart = argc > 1 && !strcmp(argv[1], "--apart");
-	int first = list || apart ? 2 : 1;
+	bool longer = argc > 2 && !strcmp(argv[1], "--times");
+	int first = longer ? 3 : list || apart ? 2 : 1;
 	const char *name = argv[first];
+	char *end = "";
 	size_t i;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc > 1 && !strcmp(argv[1], "attack"))
 		return attack_arguments(argc - 2, argv + 2) ? show(attack) :
 							      usage();
-	if (argc <= first || (list && argc > 3))
+	if (longer)
+		times = strtoul(argv[2], &end, 10);
+	if (argc <= first || (list && argc > 3) || *end || !times ||
+	    times > MOST_TIMES)
 		return usage();
 	if (first == 1 && !strcmp(name, "demo"))
 		return show(demo);

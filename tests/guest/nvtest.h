@@ -40,6 +40,7 @@ struct suite {
 };
 
 /* nvtest.c: failing, and saying why */
+extern unsigned int times;
 void fail_at(const char *file, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), noreturn));
 void finally(void (*run)(void));

@@ -119,7 +119,7 @@ static struct met exhaust_kinds(const struct call *call, const char *kinds)
  * those of whole pages: the slabs take them now and then, which shifts the count
  * by one, and then a place is passed over.
  */
-unsigned int exhaust(const struct call *call)
+static unsigned int exhaust_once(const struct call *call)
 {
 	struct met objects, all;
 
@@ -130,6 +130,18 @@ unsigned int exhaust(const struct call *call)
 	CHECKF(objects.errors || all.errors || !call->errors[0],
 	       "no failure was an error");
 	return objects.failures > all.failures ? objects.failures : all.failures;
+}
+
+/* Slabs are filled otherwise each time: a repetition meets other places. */
+unsigned int exhaust(const struct call *call)
+{
+	unsigned int i, least = MOST, met;
+
+	for (i = 0; i < times; i++) {
+		met = exhaust_once(call);
+		least = met < least ? met : least;
+	}
+	return least;
 }
 
 static int finish(int fd)

@@ -7,7 +7,7 @@ import signal
 import sys
 
 from . import attack, bench, build, clients, flavours, interactive, intreebuild, judge
-from . import kernelstable, lint, machine, mutants, qemu, suites
+from . import kernelstable, lint, machine, mutants, qemu, soak, suites
 from .errors import Findings, LabError
 from .npu2 import exports, probe
 from .npu2 import run as npu2_run
@@ -91,6 +91,12 @@ def _parser():
     hostile.add_argument("--seconds", type=_positive, default=attack.SECONDS)
     hostile.add_argument("--seed", type=lambda text: int(text, 0), metavar="N",
                          help="of the random numbers (default: another one each time, shown)")
+
+    long = commands.add_parser("soak", help="look for what is rare: races, the attack, failing "
+                                            "allocations, the decoder's inputs, many times as long "
+                                            "as the tests do")
+    long.add_argument("--minutes", type=_positive, default=soak.MINUTES,
+                      help="no part begins after that; each is done once (default: %(default)s)")
 
     trees = commands.add_parser("in-tree", help="build kernels with the driver in their trees: built "
                                                 "in, modules, COMPILE_TEST (minutes each)")
@@ -243,6 +249,10 @@ def _attack(args):
     return 1 if failed else 0
 
 
+def _soak(args):
+    return 1 if soak.soak(args.minutes, show=lambda text: print(text, flush=True)) else 0
+
+
 def _tell(case):
     print(f"{'ok' if case.ok else 'FAILED'} {case.name}", flush=True)
     if not case.ok:
@@ -354,10 +364,10 @@ def main(arguments=None):
     args = _parser().parse_args(arguments)
     # Ended by a signal, the lab still ends its own emulator.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    commands = {"fetch": _fetch, "kernel": _kernel, "build": _build, "boot": _boot, "test": _test, "mutants": _mutants,
-                "attack": _attack, "in-tree": _in_tree, "reference": _reference, "npu2": _npu2,
-                "kernels": _kernels, "npu2-exports": _npu2_exports, "demo": _demo, "bench": _bench,
-                "lint": _lint, "clean": _clean}
+    commands = {"fetch": _fetch, "kernel": _kernel, "build": _build, "boot": _boot, "test": _test,
+                "mutants": _mutants, "attack": _attack, "in-tree": _in_tree, "reference": _reference,
+                "npu2": _npu2, "soak": _soak, "kernels": _kernels, "npu2-exports": _npu2_exports,
+                "demo": _demo, "bench": _bench, "lint": _lint, "clean": _clean}
     try:
         return commands[args.command](args)
     except Findings as error:

@@ -88,18 +88,20 @@ def log_path(flavour, what):
     return BUILD / "logs" / f"{flavour}-{what}.log"
 
 
-def run_suite(flavour, suite):
+def run_suite(flavour, suite, times=1):
     """
     Boots a flavour with a suite, or with one test of a fault of the kernel, and returns the
-    Outcome; tells every result as it comes.
+    Outcome; tells every result as it comes. What repeats does so `times` as often.
     """
     if suite == attack.SUITE:
-        return run_attack(flavour, attack.SECONDS)
+        return run_attack(flavour, attack.SHORT_SECONDS)
     if suite == bench.SUITE:
         return _run_bench(flavour)
     command = ["/bin/nvtest", suite]
     if suite in kernelbugs.TESTS:
         command = ["/bin/nvtest", kernelbugs.SUITE, suite]
+    if times != 1:
+        command[1:1] = ["--times", str(times)]
     files = payload(flavour, with_kunit=suite == kunit.SUITE) + clients.payload(flavour, suite)
     title = f"{flavour} {suite}"
     note(f"{title}: starting the machine")
@@ -107,7 +109,7 @@ def run_suite(flavour, suite):
     if debug:
         files.append(("lab/health", b""))
     outcome = machine.boot(flavour, command, files,
-                           limits.seconds(DEBUG_TIMEOUT if debug else TIMEOUT),
+                           limits.seconds((DEBUG_TIMEOUT if debug else TIMEOUT) * times),
                            on_line=_Teller(title), extra=emulator(flavour, suite),
                            log=log_path(flavour, suite))
     note(f"{title}: stopped after {outcome.seconds:.1f} s, {outcome.cpu:.1f} s of a processor "

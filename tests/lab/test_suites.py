@@ -17,6 +17,7 @@ def started_fixture(monkeypatch):
 
     monkeypatch.setattr(machine, "boot", boot)
     monkeypatch.setattr(suites, "payload", lambda *_, **__: [])
+    monkeypatch.setattr(suites.limits, "slowness", lambda: 2.0)
     return calls
 
 
@@ -32,3 +33,13 @@ def test_two_processors_are_for_what_races():
 def test_machine_gets_the_processors_of_its_suite(started, suite, options):
     suites.run_suite("6.12-debug", suite)
     assert started[0]["extra"] == options
+
+
+def test_longer_run_says_so_to_the_program_and_has_more_time(started):
+    suites.run_suite("7.2-4k", "race")
+    suites.run_suite("7.2-4k", "race", 10)
+    short, long = started
+    assert short["command"] == ["/bin/nvtest", "race"]
+    assert long["command"] == ["/bin/nvtest", "--times", "10", "race"]
+    assert long["timeout"] == 10 * short["timeout"]
+    assert short["timeout"] >= 2 * suites.TIMEOUT
