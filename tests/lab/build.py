@@ -76,6 +76,11 @@ def make_command(name, tree, *more):
             f"CROSS_COMPILE={CROSS}", *more]
 
 
+def tree_of(name, kunit=False):
+    """The copy of the sources that modules() builds a flavour's modules in."""
+    return BUILD / f"kernel-{flavours.flavour(name).base}{'-kunit' if kunit else ''}"
+
+
 def modules(name, kunit=False):
     """Builds the modules for a flavour: {file name: path of the stripped module}."""
     name = flavours.flavour(name).base
@@ -84,7 +89,7 @@ def modules(name, kunit=False):
         note(f"building the modules for {name} ({release})")
         return reference.modules(name)
     # A copy of the sources for each, so that two builds never meet.
-    tree = BUILD / f"kernel-{name}{'-kunit' if kunit else ''}"
+    tree = tree_of(name, kunit)
     with locked(tree):
         synchronize_all(tree)
         note(f"building the modules for {name} ({release}{', with KUnit' if kunit else ''})")

@@ -237,7 +237,7 @@ def _mutants(args):
     if unknown:
         raise LabError(f"no mutant of {', '.join(sorted(unknown))}: there are "
                        f"{', '.join(dict.fromkeys(mutant.defect for mutant in known))}")
-    return 1 if mutants.report(chosen, {} if args.defects else unproved)[1] else 0
+    return mutants.report(chosen, {} if args.defects else unproved).status
 
 
 def _attack(args):

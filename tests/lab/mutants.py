@@ -4,8 +4,16 @@ Takes each fix out of the driver in turn, and requires the test that names the d
 
 tests/mutants.yaml lists them. A mutant is edits of the sources (each text occurs exactly once)
 and the test that must catch it. It counts as caught only when the machine came up, the driver
-was built and the named test ended `not ok`, or took the kernel down where the entry says so.
+was built and the named test ended `not ok`, or took the kernel down where the entry says so. It
+survived when the test passed without the fix. A mutant that does not fit the sources or does not
+build, or whose machine did not come up, is broken: that says nothing of the test.
+
+`make test` compiles them all (compiles()), and takes a few all the way, others with each commit
+(share()).
 """
+
+import contextlib
+import hashlib
 
 import os
 import queue
@@ -15,7 +23,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from . import build, clients, judge, kunit, limits, machine, suites
+from . import build, clients, flavours, judge, kunit, limits, machine, recompile, suites
 from .errors import Findings, LabError
 from .paths import BUILD, ROOT
 from .progress import note
@@ -26,6 +34,12 @@ _BY = ("test", "splat")
 # Besides the suites of the machine: a test of the sources, run by pytest.
 SOURCE = "source"
 _DEFAULT_KERNEL = "6.12-64k"
+CAUGHT, SURVIVED, BROKEN = "caught", "SURVIVED", "BROKEN"
+# How many mutants `make test` takes all the way, and the variable that asks for more.
+SHARE = 3
+VARIABLE = "NVLINK2_MUTANTS"
+# A kernel that is not a stock one is slow: one commit in so many takes such a mutant.
+SLOW_TURN = 8
 # D19 was never given out.
 DEFECTS = [f"D{number}" for number in range(1, 31) if number != 19] + ["N1"]
 
@@ -41,6 +55,27 @@ class Mutant(NamedTuple):
     kernel: str
     by: str
     seconds: int
+
+
+class Verdict(NamedTuple):
+    """What came of a mutant: one of the three words, and what happened when it was not caught."""
+    word: str
+    detail: str = ""
+
+
+class Counts(NamedTuple):
+    """How many mutants were caught, survived and are broken."""
+    caught: int
+    survived: int
+    broken: int
+
+    def __str__(self):
+        return f"{self.caught} caught, {self.survived} survived, {self.broken} broken"
+
+    @property
+    def status(self):
+        """The exit status: a broken mutant is a fault of the list or the lab, not of a test."""
+        return 2 if self.broken else 1 if self.survived else 0
 
 
 def load(path=LIST):
@@ -97,10 +132,70 @@ def mutate(tree, edits):
         path.write_text(text.replace(old, new), "utf-8")
 
 
-def run(mutants):
-    """Runs them, as many at a time as there are cores; yields (mutant, None or what is wrong)."""
+@contextlib.contextmanager
+def mutated(tree, edits):
+    """A copy of the sources with the edits in it, which go again at the end."""
+    kept = {path: path.read_bytes() for path in (tree / file for file, _, _ in edits)
+            if path.is_file()}
+    try:
+        mutate(tree, edits)
+        yield
+    finally:
+        for path, data in kept.items():
+            path.write_bytes(data)
+
+
+def compiles(mutant, tree):
+    """
+    Applies a mutant to a copy of the sources, compiles what reads an edited file, and takes it out
+    again. LabError when it does not fit the sources, Findings when it does not compile.
+    """
+    with mutated(tree, mutant.edits):
+        files = [file for file, _, _ in mutant.edits if file.endswith((".c", ".h"))]
+        if not files:
+            return
+        record = recompile.of_flavour(mutant.kernel, mutant.suite == kunit.SUITE)
+        recompile.compile_copy(mutant.kernel, record, tree, recompile.affected(record, files))
+
+
+def commit():
+    """The commit the sources are of; without git, a hash of the list."""
+    try:
+        done = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], cwd=ROOT, check=False,
+                              capture_output=True, text=True)
+        if not done.returncode:
+            return done.stdout.strip()
+    except OSError:
+        pass
+    return hashlib.sha256(LIST.read_bytes()).hexdigest()
+
+
+def share(mutants, of, count=SHARE):
+    """
+    A few mutants, the same ones for a commit whenever it is asked, and others for another commit.
+
+    Those of the stock kernels, as the others take minutes; but one commit in SLOW_TURN has one of
+    those too, so that every mutant gets its turn.
+    """
+    def rank(text):
+        return hashlib.sha256(f"{of}\0{text}".encode()).digest()
+
+    ordered = sorted(mutants, key=lambda mutant: rank(mutant.name))
+    quick = [mutant for mutant in ordered if is_quick(mutant)]
+    slow = [mutant for mutant in ordered if not is_quick(mutant)]
+    if rank("slow")[0] % SLOW_TURN == 0:
+        return [*slow[:1], *quick, *slow[1:]][:count]
+    return [*quick, *slow][:count]
+
+
+def is_quick(mutant):
+    """Whether a mutant takes seconds: no machine, or one with a stock kernel."""
+    return mutant.suite == SOURCE or mutant.kernel in (*flavours.FLAVOURS, *flavours.HASH)
+
+
+def run(mutants, count=os.cpu_count() or 1):
+    """Runs them, as many at a time as there are cores; yields (mutant, Verdict)."""
     workers = queue.SimpleQueue()
-    count = os.cpu_count() or 1
     for number in range(count):
         workers.put(number)
 
@@ -115,7 +210,7 @@ def run(mutants):
         try:
             return _run_one(mutant, worker, rest.get(mutant.kernel))
         except (Findings, LabError) as error:
-            return str(error)
+            return Verdict(BROKEN, str(error))
         finally:
             workers.put(worker)
 
@@ -151,50 +246,62 @@ def _run_source(mutant, tree):
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", f"tests/{mutant.test}.py"], cwd=ROOT,
                           env={**os.environ, "NVLINK2_TREE": str(tree)}, capture_output=True,
                           text=True, check=False)
-    if done.returncode == 1:
-        return None
-    return f"{mutant.test} passes without the fix" if not done.returncode else done.stdout
+    return verdict_of_source(mutant, done.returncode, done.stdout)
+
+
+def verdict_of_source(mutant, status, said):
+    """The verdict of a run of pytest. A test that cannot even be read has found nothing."""
+    if status == 0:
+        return _survived(mutant)
+    if status == 1 and re.search(r"^FAILED ", said, re.MULTILINE):
+        return Verdict(CAUGHT)
+    return Verdict(BROKEN, f"the test did not run: pytest ended with status {status}\n{said}")
+
+
+def _survived(mutant):
+    return Verdict(SURVIVED, f"{mutant.test} passes without the fix")
 
 
 def verdict(mutant, outcome):
-    """None when the mutant was caught as its entry says; else what happened instead."""
+    """Caught, as its entry says, or what happened instead."""
     command, _, kernel = judge.split(outcome.console)
     if mutant.suite == kunit.SUITE:
         return _verdict_of_kunit(mutant, outcome, kernel)
     if "TAP version 14" not in command:
-        return f"the test did not begin\n{judge.tail(outcome.console)}"
+        return Verdict(BROKEN, f"the test did not begin\n{judge.tail(outcome.console)}")
     case, *more = judge.judge_tests(outcome, [mutant.test])
     begun = [other for other in more if other.name != "plan" or outcome.reason == "end"]
     if begun:
-        return f"{begun[0].name}: {begun[0].detail}"
+        return Verdict(SURVIVED, f"{begun[0].name}: {begun[0].detail}")
     ended = any(re.match(r"(not )?ok 1 - ", line) for line in command)
     if mutant.by == "splat":
         found = bool(judge.splats(kernel))
-        return None if found else "the kernel did not complain"
+        return Verdict(CAUGHT) if found else Verdict(SURVIVED, "the kernel did not complain")
     if not ended:
-        return f"the test began and did not end\n{judge.tail(outcome.console)}"
-    return None if not case.ok else f"{mutant.test} passes without the fix"
+        return Verdict(SURVIVED, f"the test began and did not end\n{judge.tail(outcome.console)}")
+    return _survived(mutant) if case.ok else Verdict(CAUGHT)
 
 
 def _verdict_of_kunit(mutant, outcome, kernel):
     results, _ = kunit.read(kernel)
+    if not results:
+        return Verdict(BROKEN, f"KUnit did not begin\n{judge.tail(outcome.console)}")
     if mutant.test not in results:
-        return f"the test did not end\n{judge.tail(outcome.console)}"
-    return f"{mutant.test} passes without the fix" if results[mutant.test][0] else None
+        return Verdict(SURVIVED, f"the test did not end\n{judge.tail(outcome.console)}")
+    return _survived(mutant) if results[mutant.test][0] else Verdict(CAUGHT)
 
 
 def report(mutants, unproved):
-    """Runs the mutants, tells each verdict, and returns how many were caught and were not."""
-    caught = survived = 0
+    """Runs the mutants, tells each verdict, and returns the Counts."""
+    found = dict.fromkeys((CAUGHT, SURVIVED, BROKEN), 0)
     note(f"{len(mutants)} mutants")
-    for mutant, wrong in run(mutants):
-        caught += wrong is None
-        survived += wrong is not None
-        print(f"{'caught ' if wrong is None else 'SURVIVED'} {mutant.defect:4} {mutant.what} "
-              f"[{mutant.suite} {mutant.test}]", flush=True)
-        if wrong is not None:
-            print(wrong, flush=True)
+    for mutant, (word, detail) in run(mutants):
+        found[word] += 1
+        print(f"{word:8} {mutant.defect:4} {mutant.what} [{mutant.suite} {mutant.test}]", flush=True)
+        if detail:
+            print(detail, flush=True)
     for defect, reason in unproved.items():
         print(f"without  {defect:4} {reason}")
-    print(f"{caught} caught, {survived} survived, {len(unproved)} defects without a mutant")
-    return caught, survived
+    counts = Counts(*found.values())
+    print(f"{counts}, {len(unproved)} defects without a mutant")
+    return counts
