@@ -7,7 +7,7 @@ import signal
 import sys
 
 from . import attack, bench, build, clients, flavours, interactive, intreebuild, judge
-from . import kernelstable, lint, machine, mutants, qemu, soak, suites
+from . import kernelstable, lint, longruns, machine, mutants, qemu, soak, suites
 from .errors import Findings, LabError
 from .npu2 import exports, probe
 from .npu2 import run as npu2_run
@@ -120,6 +120,10 @@ def _parser():
 
     commands.add_parser("npu2", help="the kernel's platform code for NPU2, on machines whose firmware "
                         "has made one: 6.12 and 7.2")
+    runs = commands.add_parser("long-targets", help="the last full run of each target that is no part "
+                                                    "of `make test`")
+    runs.add_argument("--record", nargs=2, metavar=("TARGET", "RESULT"),
+                      help="record a full run of the present commit, which has ended")
     commands.add_parser("demo", help="show a machine with 2 GPUs and 4 bridges")
     measure = flavoured("bench", "measure the driver in counted instructions, and compare with the "
                                  "targets")
@@ -237,7 +241,15 @@ def _mutants(args):
     if unknown:
         raise LabError(f"no mutant of {', '.join(sorted(unknown))}: there are "
                        f"{', '.join(dict.fromkeys(mutant.defect for mutant in known))}")
-    return mutants.report(chosen, {} if args.defects else unproved).status
+    began = longruns.state()
+    counts = mutants.report(chosen, {} if args.defects else unproved)
+    longruns.record("test-mutants", str(counts), _partial(args.defects), began)
+    return counts.status
+
+
+def _partial(chosen):
+    """Why a run of what was chosen on the command line is none of everything; "" when it is."""
+    return f"only {' '.join(chosen)}" if chosen else ""
 
 
 def _attack(args):
@@ -259,14 +271,17 @@ def _tell(case):
         print(case.detail, flush=True)
 
 
-def _judged(cases):
-    """Tells each case as it comes, and the sum; the exit status."""
+def _judged(cases, target, partial=""):
+    """Tells each case as it comes, and the sum, and records a full run; the exit status."""
+    began = longruns.state()
     passed = failed = 0
     for case in cases:
         _tell(case)
         passed += case.ok
         failed += not case.ok
-    print(f"{passed} passed, {failed} failed")
+    result = f"{passed} passed, {failed} failed"
+    print(result)
+    longruns.record(target, result, partial, began)
     return 1 if failed else 0
 
 
@@ -275,21 +290,31 @@ def _in_tree(args):
     if unknown:
         raise LabError(f"no series {', '.join(sorted(unknown))}: there is "
                        f"{', '.join(intreebuild.SERIES)}")
-    return _judged(case for series in args.series or intreebuild.SERIES
-                   for case in intreebuild.cases(series))
+    return _judged((case for series in args.series or intreebuild.SERIES
+                    for case in intreebuild.cases(series)), "test-in-tree", _partial(args.series))
 
 
 def _npu2(_):
-    return _judged(npu2_run.cases())
+    return _judged(npu2_run.cases(), "test-npu2")
 
 
 def _reference(args):
+    began = longruns.state()
     compared = versus.run(args.write, _tell)
     left_out = f", {len(compared.not_run)} not run" if compared.not_run else ""
     for name in compared.not_run:
         print(f"not run: {name}")
-    print(f"{compared.passed} passed, {compared.failed} failed{left_out}")
+    result = f"{compared.passed} passed, {compared.failed} failed{left_out}"
+    print(result)
+    longruns.record("test-reference", result, left_out.removeprefix(", "), began)
     return 1 if compared.failed else 0
+
+
+def _long_targets(args):
+    if args.record:
+        return 0 if longruns.record(*args.record) else 1
+    print(longruns.render(longruns.load()), end="")
+    return 0
 
 
 def _kernels(args):
@@ -367,7 +392,8 @@ def main(arguments=None):
     commands = {"fetch": _fetch, "kernel": _kernel, "build": _build, "boot": _boot, "test": _test,
                 "mutants": _mutants, "attack": _attack, "in-tree": _in_tree, "reference": _reference,
                 "npu2": _npu2, "soak": _soak, "kernels": _kernels, "npu2-exports": _npu2_exports,
-                "demo": _demo, "bench": _bench, "lint": _lint, "clean": _clean}
+                "long-targets": _long_targets, "demo": _demo, "bench": _bench, "lint": _lint,
+                "clean": _clean}
     try:
         return commands[args.command](args)
     except Findings as error:
