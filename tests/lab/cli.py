@@ -82,6 +82,39 @@ def _parser():
     test.add_argument("suite", nargs="?", choices=(*suites.ALL_SUITES, suites.IN_VFIO_PCI),
                       help="default: all")
 
+    _add_long(commands, known)
+
+    kernels = commands.add_parser("kernels", help="the table of what the last runs came to, on which "
+                                                  "kernel")
+    kernels.add_argument("--write", action="store_true", help="put it into docs/kernels.md")
+
+    module = commands.add_parser("npu2-exports", help="say what kernel/powernv would lack as a module "
+                                                      "for the stock kernels")
+    module.add_argument("--write", action="store_true", help="put it into docs/npu2-module.md")
+    module.add_argument("--probe", action="store_true",
+                        help="start a stock kernel, and show what a module can do with what is "
+                             "exported")
+
+    commands.add_parser("demo", help="show a machine with 2 GPUs and 4 bridges")
+    measure = flavoured("bench", "measure the driver in counted instructions, and compare with the "
+                                 "targets")
+    measure.add_argument("--boots", type=_positive, default=bench.BOOTS)
+    measure.add_argument("--write", action="store_true",
+                         help="put the figures into docs/performance.md (all kernels only)")
+    measure.add_argument("--ratios", action="store_true",
+                         help="write tests/bench/ratios.json, which `make test` compares with, and "
+                              "nothing else")
+    checks = commands.add_parser("lint", help="check the sources: compilers, sparse, checkpatch, "
+                                              "coccinelle, Python, shell")
+    checks.add_argument("checks", nargs="*", metavar="CHECK",
+                        help=f"of {', '.join(lint.CHECKS)} (default: all)")
+    clean = commands.add_parser("clean", help="remove what was built; the cache stays")
+    clean.add_argument("--cache", action="store_true", help="remove what was fetched too")
+    return parser
+
+
+def _add_long(commands, known):
+    """The commands that take minutes, and the one that tells when they ran last."""
     mutant = commands.add_parser("mutants", help="take each fix out of the driver; its test must fail")
     mutant.add_argument("defects", nargs="*", metavar="DEFECT", help="D1, N1, ... (default: all)")
 
@@ -107,39 +140,12 @@ def _parser():
                                                    "kernel that has both")
     beside.add_argument("--write", action="store_true", help="write docs/versus-2018.md")
 
-    kernels = commands.add_parser("kernels", help="the table of what the last runs came to, on which "
-                                                  "kernel")
-    kernels.add_argument("--write", action="store_true", help="put it into docs/kernels.md")
-
-    module = commands.add_parser("npu2-exports", help="say what kernel/powernv would lack as a module "
-                                                      "for the stock kernels")
-    module.add_argument("--write", action="store_true", help="put it into docs/npu2-module.md")
-    module.add_argument("--probe", action="store_true",
-                        help="start a stock kernel, and show what a module can do with what is "
-                             "exported")
-
     commands.add_parser("npu2", help="the kernel's platform code for NPU2, on machines whose firmware "
                         "has made one: 6.12 and 7.2")
     runs = commands.add_parser("long-targets", help="the last full run of each target that is no part "
                                                     "of `make test`")
     runs.add_argument("--record", nargs=2, metavar=("TARGET", "RESULT"),
                       help="record a full run of the present commit, which has ended")
-    commands.add_parser("demo", help="show a machine with 2 GPUs and 4 bridges")
-    measure = flavoured("bench", "measure the driver in counted instructions, and compare with the "
-                                 "targets")
-    measure.add_argument("--boots", type=_positive, default=bench.BOOTS)
-    measure.add_argument("--write", action="store_true",
-                         help="put the figures into docs/performance.md (all kernels only)")
-    measure.add_argument("--ratios", action="store_true",
-                         help="write tests/bench/ratios.json, which `make test` compares with, and "
-                              "nothing else")
-    checks = commands.add_parser("lint", help="check the sources: compilers, sparse, checkpatch, "
-                                              "coccinelle, Python, shell")
-    checks.add_argument("checks", nargs="*", metavar="CHECK",
-                        help=f"of {', '.join(lint.CHECKS)} (default: all)")
-    clean = commands.add_parser("clean", help="remove what was built; the cache stays")
-    clean.add_argument("--cache", action="store_true", help="remove what was fetched too")
-    return parser
 
 
 def _fetch(args):
