@@ -15,10 +15,11 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help generate check-generated demo test test-guest test-clients test-debug test-mutants \
-	fuzz attack soak lint abi-check abi-release abi-face abi-matrix bench bench-ratios install uninstall deb docs \
+.PHONY: help generate check-generated demo check test test-guest test-clients test-debug test-mutants \
+	fuzz attack soak lint abi-check abi-release abi-face abi-matrix bench bench-ratios \
+	install uninstall deb docs \
 	modules in-tree in-tree-5.10 patch-series \
-	test-in-tree test-reference test-npu2 test-deb kernels-table fetch shell clean distclean
+	test-in-tree test-reference test-npu2 test-deb kernels-table long-targets fetch shell clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -30,6 +31,10 @@ demo: ## boot an emulated POWER9 with 2 GPUs and 4 bridges and show what a progr
 test: ## every test, those in the emulated machine included; ends with `N passed, N failed`
 	@$(setup) test
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 $(ARGS)
+
+check: ## only the tests that what changed can fail, quick ones: SINCE=REF, ARGS="--list" or files
+	@$(setup) test
+	@$(lab) check $(if $(SINCE),--since $(SINCE)) $(ARGS)
 
 test-guest: ## only the tests in the emulated machine
 	@$(setup) test
@@ -143,6 +148,9 @@ test-npu2: ## Linux 6.12 and 7.2 with kernel/powernv, on machines whose firmware
 
 kernels-table: ## write docs/kernels.md's table from what the last `make test` ran
 	@$(lab) kernels --write
+
+long-targets: ## when each target that `make test` does not run was run last, and what came of it
+	@$(lab) long-targets
 
 fetch: ## fetch kernels, headers and emulator into the cache, and nothing else
 	@$(setup) demo

@@ -6,11 +6,12 @@ Each (flavour, suite) boots once. The scheduler starts the machines with the fir
 tests; the tests then pick their results out of the consoles.
 """
 
+import os
 import sys
 
 import pytest
 
-from tests.lab import flavours, judge, kernelbugs, kernelstable, schedule, suites
+from tests.lab import affected, flavours, judge, kernelbugs, kernelstable, schedule, suites
 from tests.lab.errors import Findings, LabError
 
 
@@ -48,8 +49,10 @@ class Verdicts:
         if key not in self.known:
             outcome = self.boots.result(*key)
             if not isinstance(outcome, Exception):
-                cases = suites.verdict(outcome, flavour, suite)
-                kernelstable.record(flavour, suite, cases)
+                only = self.boots.wanted[key]
+                cases = suites.verdict(outcome, flavour, suite, only)
+                if not only:
+                    kernelstable.record(flavour, suite, cases)
                 outcome = {case.name: case for case in cases}
             self.known[key] = outcome
         return self.known[key]
@@ -58,10 +61,16 @@ class Verdicts:
 @pytest.fixture(scope="session", name="verdicts")
 def verdicts_fixture(request):
     """The machines of all the tests of this session; they start with the first of these tests."""
-    wanted = dict.fromkeys((item.callspec.params["flavour"], item.callspec.params["suite"])
-                           for item in request.session.items
-                           if "verdicts" in getattr(item, "fixturenames", ())
-                           and hasattr(item, "callspec"))
+    wanted = {}
+    for item in request.session.items:
+        if "verdicts" in getattr(item, "fixturenames", ()) and hasattr(item, "callspec"):
+            flavour, suite, case = item.callspec.params.values()
+            wanted.setdefault((flavour, suite), []).append(case)
+    for (flavour, suite), cases in wanted.items():
+        known = suites.names(suite) if affected.NAMED in os.environ and suites.takes_names(suite) else []
+        named = [name for name in known if name in cases]
+        # The whole suite is a run like any other.
+        wanted[flavour, suite] = named if named != known else []
     report = request.config.pluginmanager.get_plugin("run-report")
     reporter = request.config.pluginmanager.get_plugin("terminalreporter")
     capture = request.config.pluginmanager.get_plugin("capturemanager")

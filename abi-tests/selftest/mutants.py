@@ -123,10 +123,12 @@ class Nursery:
                              {rule})
 
 
-def mutants(nursery: Nursery, lists: dict) -> list[Mutant]:
-    """All of them."""
-    found = [*nursery.of_macros(), *map(nursery.of_header, lists["header"]),
-             *map(nursery.of_spec, lists["spec"]), *map(nursery.of_both, lists["both"])]
+def mutants(nursery: Nursery, lists: dict, only: set[str] | None = None) -> list[Mutant]:
+    """All of them, or those of the lists with these names."""
+    header, spec, both = ([entry for entry in lists[group] if only is None or entry["name"] in only]
+                          for group in ("header", "spec", "both"))
+    found = [*(nursery.of_macros() if only is None else ()), *map(nursery.of_header, header),
+             *map(nursery.of_spec, spec), *map(nursery.of_both, both)]
     names = [mutant.name for mutant in found]
     assert len(names) == len(set(names)), "two mutants have one name"
     return found
@@ -140,8 +142,8 @@ def outcome(gate: Gate, mutant: Mutant) -> Outcome:
                    {detector for f in found for detector in f.detectors}, found)
 
 
-def run(progress=lambda text: None) -> dict[str, tuple[Mutant, Outcome]]:
-    """{name: (mutant, outcome)} of all mutants; two are at work at a time."""
+def run(progress=lambda text: None, only: set[str] | None = None) -> dict[str, tuple[Mutant, Outcome]]:
+    """{name: (mutant, outcome)} of all mutants or those named; two are at work at a time."""
     tool_versions()
     chains = [chain for chain in toolchains(ARCHES) if chain.compiler == "clang"]
     with tempfile.TemporaryDirectory(prefix="abi-mutants-") as name:
@@ -149,7 +151,7 @@ def run(progress=lambda text: None) -> dict[str, tuple[Mutant, Outcome]]:
         lists = yaml.safe_load(LIST.read_text(encoding="utf-8"))
         nursery = Nursery(sides.baseline(sides.newest_baseline()), scratch, lists["named"])
         gate = Gate(chains, scratch, jobs=1)
-        every = mutants(nursery, lists)
+        every = mutants(nursery, lists, only)
         # What has been measured of the old side is there for all the others.
         gate.compare(nursery.plain, nursery.plain)
         with ThreadPoolExecutor(2) as pool:

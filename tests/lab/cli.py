@@ -6,7 +6,7 @@ import shlex
 import signal
 import sys
 
-from . import attack, bench, build, clients, flavours, interactive, intreebuild, judge
+from . import affected, attack, bench, build, clients, flavours, interactive, intreebuild, judge
 from . import kernelstable, lint, longruns, machine, mutants, qemu, soak, suites
 from .errors import Findings, LabError
 from .npu2 import exports, probe
@@ -108,6 +108,7 @@ def _parser():
                                               "coccinelle, Python, shell")
     checks.add_argument("checks", nargs="*", metavar="CHECK",
                         help=f"of {', '.join(lint.CHECKS)} (default: all)")
+    affected.add_command(commands)
     clean = commands.add_parser("clean", help="remove what was built; the cache stays")
     clean.add_argument("--cache", action="store_true", help="remove what was fetched too")
     return parser
@@ -380,6 +381,10 @@ def _lint(args):
     return 1 if findings else 0
 
 
+def _check(args):
+    return affected.check(args.files, args.since, args.list)
+
+
 def _clean(args):
     keep = set() if args.cache else {cache()}
     for path in BUILD.iterdir() if BUILD.exists() else ():
@@ -398,7 +403,7 @@ def main(arguments=None):
     commands = {"fetch": _fetch, "kernel": _kernel, "build": _build, "boot": _boot, "test": _test,
                 "mutants": _mutants, "attack": _attack, "in-tree": _in_tree, "reference": _reference,
                 "npu2": _npu2, "soak": _soak, "kernels": _kernels, "npu2-exports": _npu2_exports,
-                "long-targets": _long_targets, "demo": _demo, "bench": _bench, "lint": _lint,
+                "long-targets": _long_targets, "demo": _demo, "bench": _bench, "lint": _lint, "check": _check,
                 "clean": _clean}
     try:
         return commands[args.command](args)

@@ -42,12 +42,12 @@ class Boots:
     """
     Runs suites in the background, and keeps what their machines showed.
 
-    wanted: the (flavour, suite) pairs
+    wanted: the (flavour, suite) pairs, each with the names of the tests it is to run, or all
     show: is called in the caller's thread with each line of progress
     """
 
     def __init__(self, wanted, show):
-        self.wanted = dict.fromkeys(wanted)
+        self.wanted = wanted
         self.show = show
         self.costs = {}
         self._lines = queue.SimpleQueue()
@@ -138,7 +138,7 @@ class Boots:
                 continue
             started = time.monotonic()
             try:
-                outcome = suites.run_suite(flavour, suite)
+                outcome = suites.run_suite(flavour, suite, only=self.wanted[flavour, suite])
                 self.costs[flavour, suite] = Cost(time.monotonic() - started,
                                                   getattr(outcome, "cpu", 0.0))
             # A thread that ended by an exception would leave the tests waiting for ever.

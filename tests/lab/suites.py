@@ -88,16 +88,17 @@ def log_path(flavour, what):
     return BUILD / "logs" / f"{flavour}-{what}.log"
 
 
-def run_suite(flavour, suite, times=1):
+def run_suite(flavour, suite, times=1, only=()):
     """
     Boots a flavour with a suite, or with one test of a fault of the kernel, and returns the
-    Outcome; tells every result as it comes. What repeats does so `times` as often.
+    Outcome; tells every result as it comes. What repeats does so `times` as often; `only` names
+    tests, where nvtest takes names.
     """
     if suite == attack.SUITE:
         return run_attack(flavour, attack.SHORT_SECONDS)
     if suite == bench.SUITE:
         return _run_bench(flavour)
-    command = ["/bin/nvtest", suite]
+    command = ["/bin/nvtest", suite, *(only if takes_names(suite) else ())]
     if suite in kernelbugs.TESTS:
         command = ["/bin/nvtest", kernelbugs.SUITE, suite]
     if times != 1:
@@ -173,8 +174,13 @@ class _Teller:
             note(f"{self.title}: {match[1]}")
 
 
-def verdict(outcome, flavour, suite):
-    """Every case of a finished run."""
+def takes_names(suite):
+    """Whether a run can be of some tests of the suite only."""
+    return suite not in (attack.SUITE, bench.SUITE, kunit.SUITE, *kernelbugs.TESTS)
+
+
+def verdict(outcome, flavour, suite, only=()):
+    """Every case of a finished run, which was of those named in `only`, or of all."""
     if suite in kernelbugs.TESTS:
         return [kernelbugs.judge_fault(outcome, suite)]
     if suite == kunit.SUITE:
@@ -184,7 +190,7 @@ def verdict(outcome, flavour, suite):
     elif suite == bench.SUITE:
         tests = bench.judge_ratios(outcome, flavour)
     else:
-        tests = judge.judge_tests(outcome, names(suite))
+        tests = judge.judge_tests(outcome, list(only) or names(suite))
     chosen = flavours.flavour(flavour)
     return [*tests, *judge.judge_machine(outcome, chosen.debug, chosen.lockdep)]
 

@@ -20,14 +20,14 @@ def lab_fixture(monkeypatch):
     did = []
     monkeypatch.setattr(schedule.Boots, "_prepare", lambda self, base: did.append(base))
     monkeypatch.setattr(schedule.suites, "run_suite",
-                        lambda flavour, suite: did.append((flavour, suite)) or f"{flavour} {suite}")
+                        lambda flavour, suite, **_: did.append((flavour, suite)) or f"{flavour} {suite}")
     monkeypatch.setattr(schedule.os, "cpu_count", lambda: 1)
     yield did
     progress.redirect(None)
 
 
 def run(wanted):
-    boots = schedule.Boots(wanted, lambda text: None)
+    boots = schedule.Boots(dict.fromkeys(wanted, ()), lambda text: None)
     try:
         return [boots.result(*key) for key in wanted]
     finally:
@@ -45,9 +45,9 @@ def test_kernels_to_build_come_after_those_to_fetch(lab):
 def test_longest_machine_of_those_ready_starts_first(lab, monkeypatch):
     gate = threading.Event()
     monkeypatch.setattr(schedule.suites, "run_suite",
-                        lambda flavour, suite: gate.wait(10) and lab.append((flavour, suite)))
+                        lambda flavour, suite, **_: gate.wait(10) and lab.append((flavour, suite)))
     wanted = [("6.12-64k", suite) for suite in ("topology", "kvm", "basic", "race")]
-    boots = schedule.Boots(wanted, lambda text: None)
+    boots = schedule.Boots(dict.fromkeys(wanted, ()), lambda text: None)
     deadline = time.monotonic() + 10
     # The thread that runs machines has taken one, whichever was ready first.
     while boots._ready.qsize() != len(wanted) - 1 and time.monotonic() < deadline:  # pylint: disable=protected-access
@@ -73,8 +73,8 @@ def test_kernel_that_cannot_be_made_fails_its_suites_and_no_other(lab, monkeypat
 
 
 def test_machine_that_raises_is_a_result(lab, monkeypatch):
-    def run_suite(flavour, suite):
-        raise ZeroDivisionError(f"{flavour} {suite}")
+    def run_suite(flavour, suite, only):
+        raise ZeroDivisionError(f"{flavour} {suite} {only}")
 
     monkeypatch.setattr(schedule.suites, "run_suite", run_suite)
     error, = run([("6.12-4k", "basic")])
@@ -84,17 +84,17 @@ def test_machine_that_raises_is_a_result(lab, monkeypatch):
 def test_close_starts_nothing_more(lab, monkeypatch):
     began = threading.Event()
     monkeypatch.setattr(schedule.suites, "run_suite",
-                        lambda *key: (lab.append(key), began.set(), time.sleep(0.2)))
-    boots = schedule.Boots([("6.12-4k", f"suite{number}") for number in range(20)], lambda text: None)
+                        lambda *key, **_: (lab.append(key), began.set(), time.sleep(0.2)))
+    boots = schedule.Boots({("6.12-4k", f"suite{number}"): () for number in range(20)}, lambda text: None)
     assert began.wait(10)
     boots.close()
     assert len(lab) <= 3
 
 
 def test_lines_of_progress_reach_the_caller(lab, monkeypatch):
-    monkeypatch.setattr(schedule.suites, "run_suite", lambda *key: progress.note("it has begun"))
+    monkeypatch.setattr(schedule.suites, "run_suite", lambda *key, **_: progress.note("it has begun"))
     said = []
-    boots = schedule.Boots([("6.12-4k", "basic")], said.append)
+    boots = schedule.Boots({("6.12-4k", "basic"): ()}, said.append)
     boots.result("6.12-4k", "basic")
     boots.close()
     assert "it has begun" in said and lab == ["6.12-4k"]
