@@ -27,6 +27,9 @@ from .progress import note
 #: Set for pytest: a machine boots with the tests that were asked for only.
 NAMED = "NVLINK2_BOOT_NAMED"
 GUEST = "tests/test_guest.py"
+#: In every run: the table is whole. A test below tests/ also makes pytest read tests/conftest.py, by
+#: which a run ends with `N passed, N failed`, and what did not pass has failed.
+ALWAYS = "tests/lab/test_affected.py::test_every_file_has_a_rule"
 MATRIX = ROOT / "abi-tests/MATRIX.md"
 # Files that would run for long: what of them is run when they themselves change.
 _INSTEAD = {GUEST: f"{GUEST}::test_case_names_do_not_collide",
@@ -196,9 +199,10 @@ def arguments(chosen):
     """What pytest is called with; nothing when it is everything."""
     if chosen.unknown:
         return []
-    tests = [test for test in chosen.tests
+    every = {**chosen.tests, ALWAYS: None}
+    tests = [test for test in every
              if not any(test != other and test.startswith((f"{other}::", f"{other}/"))
-                        for other in chosen.tests)]
+                        for other in every)]
     boots = [f"{GUEST}::test_guest[{flavour}-{suite}-{name}]".replace(" ", "_")
              # The machines start in this order, as many at a time as there are cores: slow ones first.
              for (flavour, suite), names in sorted(
