@@ -44,16 +44,21 @@ def _fetch(draft):
     deb.unlink()
 
 
-def build(tree, output):
-    """Builds the manual of `tree` below `output`: (Sphinx' exit status, what it said)."""
+def build(tree, output, anew=True):
+    """
+    Builds the manual of `tree` below `output`: (Sphinx' exit status, what it said). Unless `anew`,
+    only what changed since the manual that is there, and what depends on it.
+    """
     for program, package in _NEEDED.items():
         if not shutil.which(program):
             raise LabError(f"{program} is missing: apt-get install {package}")
-    # What an older manual had is not to be found in this one.
-    shutil.rmtree(output, ignore_errors=True)
-    # -n: a reference that leads nowhere is a warning; -E, -a: of all pages, each time.
+    if anew:
+        # What an older manual had is not to be found in this one.
+        shutil.rmtree(output, ignore_errors=True)
+    # -n: a reference that leads nowhere is a warning; -E, -a: of all pages.
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-n", "-E", "-a",
+        [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-n",
+         *(["-E", "-a"] if anew else []),
          "-q", "-j", str(os.cpu_count() or 1), "-d", str(output / "doctrees"),
          str(Path(tree) / "docs"), str(output / "html")],
         cwd=ROOT, capture_output=True, text=True, check=False,

@@ -2,6 +2,7 @@
 """The manual builds without a warning, has what it is to have, and no mistake passes."""
 
 import html
+import os
 import re
 import shutil
 
@@ -22,19 +23,33 @@ def built_fixture(tmp_path_factory):
     return output / "html"
 
 
-@pytest.fixture(name="tree")
-def tree_fixture(tmp_path):
-    """A copy of all that the manual is made of."""
+@pytest.fixture(name="copy", scope="module")
+def copy_fixture(tmp_path_factory):
+    """A copy of all that the manual is made of, and what Sphinx said when it was built."""
+    copy = tmp_path_factory.mktemp("tree")
     for part in PARTS:
-        shutil.copytree(ROOT / part, tmp_path / part)
+        shutil.copytree(ROOT / part, copy / part)
     # What pages link to.
-    (tmp_path / "abi-tests").mkdir()
-    shutil.copy(ROOT / "abi-tests/module-face.txt", tmp_path / "abi-tests")
-    shutil.copy(ROOT / "abi-tests/MATRIX.md", tmp_path / "abi-tests")
-    shutil.copytree(ROOT / "abi-tests/examples", tmp_path / "abi-tests/examples")
-    (tmp_path / "tests").mkdir()
-    shutil.copy(ROOT / "tests/mutants.yaml", tmp_path / "tests")
-    return tmp_path
+    (copy / "abi-tests").mkdir()
+    shutil.copy(ROOT / "abi-tests/module-face.txt", copy / "abi-tests")
+    shutil.copy(ROOT / "abi-tests/MATRIX.md", copy / "abi-tests")
+    shutil.copytree(ROOT / "abi-tests/examples", copy / "abi-tests/examples")
+    (copy / "tests").mkdir()
+    shutil.copy(ROOT / "tests/mutants.yaml", copy / "tests")
+    said = manual.build(copy, copy / "build")
+    # Every mistake starts from these.
+    shutil.copytree(copy / "build", copy / "kept")
+    return copy, said
+
+
+@pytest.fixture(name="tree")
+def tree_fixture(copy):
+    """The copy and its manual, without a mistake of another test."""
+    tree, _ = copy
+    # The times stay: Sphinx looks at them.
+    shutil.rmtree(tree / "build")
+    shutil.copytree(tree / "kept", tree / "build")
+    return tree
 
 
 def words(path):
@@ -121,12 +136,18 @@ def append(text):
 ])
 def test_a_mistake_is_a_failure(tree, file, change, warning):
     path = tree / file
-    before = path.read_text("utf-8")
-    path.write_text(change(before), "utf-8")
-    assert path.read_text("utf-8") != before
-    status, text = manual.build(tree, tree / "build")
+    before, times = path.read_text("utf-8"), path.stat()
+    assert change(before) != before
+    try:
+        path.write_text(change(before), "utf-8")
+        status, text = manual.build(tree, tree / "build", anew=False)
+    finally:
+        path.write_text(before, "utf-8")
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert status and warning in text, text
 
 
-def test_the_copy_itself_is_without_a_mistake(tree):
-    assert manual.build(tree, tree / "build") == (0, "")
+def test_the_copy_itself_is_without_a_mistake(copy, tree):
+    """So that each warning above is about the mistake, also of what is built again."""
+    assert copy[1] == (0, "")
+    assert manual.build(tree, tree / "build", anew=False) == (0, "")
