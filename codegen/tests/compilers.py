@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.lab import limits
+
 PACKAGES = {"gcc": "gcc", "g++": "g++",
             "powerpc64le-linux-gnu-gcc": "gcc-powerpc64le-linux-gnu"}
 
@@ -17,6 +19,6 @@ def compile_c(text: str, *flags: str, compiler: str = "gcc", to: Path | None = N
     assert shutil.which(compiler), f"{compiler} is missing: apt-get install {PACKAGES[compiler]}"
     target = ["-o", str(to)] if to else ["-fsyntax-only"]
     result = subprocess.run([compiler, "-x", language, "-Wall", "-Wextra", "-Werror", *flags,
-                             *target, "-"], input=text, capture_output=True, text=True, timeout=120,
-                            check=False)
+                             *target, "-"], input=text, capture_output=True, text=True,
+                            timeout=limits.seconds(120), check=False)
     return "" if result.returncode == 0 else result.stderr or "failed"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codegen import cli
+from tests.lab import limits
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "spec/vfio_nvlink2.yaml"
@@ -34,7 +35,8 @@ def run(*args: object, **kwargs) -> subprocess.CompletedProcess:
     kwargs.setdefault("cwd", ROOT)
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **kwargs.pop("env", {})}
     return subprocess.run([sys.executable, "-m", "codegen", *map(str, args)], env=environment,
-                          capture_output=True, text=True, timeout=120, check=False, **kwargs)
+                          capture_output=True, text=True, timeout=limits.seconds(120), check=False,
+                          **kwargs)
 
 
 def mutate(*edits: tuple[str, str], text: str | None = None) -> tuple[str, list[int]]:

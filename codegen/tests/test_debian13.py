@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from tests.lab import limits
 from tests.lab.privateroot import packages
 
 from .support import ROOT, mutate, run
@@ -26,8 +27,8 @@ def trixie_fixture():
 
     def python(*args, cwd=ROOT):
         return subprocess.run(root.command("/usr/bin/python3", "-B", *args), cwd=cwd,
-                              env=root.environment(), capture_output=True, text=True, timeout=120,
-                              check=False)
+                              env=root.environment(), capture_output=True, text=True,
+                              timeout=limits.seconds(120), check=False)
     return python
 
 

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from codegen import cli
+from tests.lab import limits
 
 from .compilers import compile_c
 from .support import DATA, ROOT, mutate
@@ -118,7 +119,7 @@ def test_evolution_marshalling_compiles(grown):
 
 
 def decode(reader, path):
-    return subprocess.run([reader, path], capture_output=True, text=True, timeout=60,
+    return subprocess.run([reader, path], capture_output=True, text=True, timeout=limits.seconds(60),
                           check=True).stdout.strip()
 
 

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.lab import limits
+
 from .compilers import compile_c
 from .support import DATA, ROOT
 
@@ -28,7 +30,7 @@ def marshal_fixture(tmp_path_factory):
 
     def run(region, tgt=TGT, speed=8, fail=0, prior=0):
         result = subprocess.run([program, *map(str, (region, tgt, speed, fail, prior))],
-                                capture_output=True, text=True, timeout=60, check=False)
+                                capture_output=True, text=True, timeout=limits.seconds(60), check=False)
         assert (result.returncode, result.stderr) == (0, "")
         lines = result.stdout.splitlines()
         words = dict(word.split("=") for line in lines[:2] for word in line.split())

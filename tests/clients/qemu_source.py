@@ -15,7 +15,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from tests.lab import build, clients, flavours, privateroot, sourcepackage
+from tests.lab import build, clients, flavours, limits, privateroot, sourcepackage
 from tests.lab.paths import BUILD
 from tests.lab.unpack import remove_tree
 from tests.packaging import installed
@@ -115,7 +115,7 @@ def flags(compiler: str, header: Path | None) -> list[str]:
 def compile_file(compiler: str, file: Path, target: Path, header: Path | None) -> str:
     """Compiles one file; what the compiler says, empty when it is content."""
     done = subprocess.run([compiler, *flags(compiler, header), "-c", str(file), "-o", str(target)],
-                          capture_output=True, text=True, check=False, timeout=120)
+                          capture_output=True, text=True, check=False, timeout=limits.seconds(120))
     if done.returncode and not done.stderr.strip():
         return f"{compiler} ended with status {done.returncode} and said nothing"
     return done.stderr

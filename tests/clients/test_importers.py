@@ -17,6 +17,7 @@ import pytest
 from codegen import cli
 from codegen.tests.support import mutate
 from codegen.tests.test_evolution import GROWN, WITHOUT, includes
+from tests.lab import limits
 from tests.lab.paths import ROOT
 from tests.packaging import installed
 from tests.uapi.compilers import COMPILERS, STANDARDS, WARNINGS, command
@@ -54,7 +55,7 @@ def importer_fixture(request, tmp_path_factory):
 def run(*words):
     """(exit status, lines, what stands on standard error)"""
     done = subprocess.run([*map(str, words)], capture_output=True, text=True, check=False,
-                          timeout=60)
+                          timeout=limits.seconds(60))
     return done.returncode, done.stdout.splitlines(), done.stderr
 
 
@@ -242,7 +243,7 @@ def verdicts(program, module, data, more=()):
     """The verdicts of the decoder for C, once it is seen that the one for Python has the same."""
     done = subprocess.run([program], input=b"".join(struct.pack("<I", len(one)) + one
                                                     for one in data),
-                          capture_output=True, check=True, timeout=120)
+                          capture_output=True, check=True, timeout=limits.seconds(120))
     of_c = done.stdout.decode().splitlines()
     assert len(of_c) == len(data)
     of_both = [(one.hex(), c, of_python(module, one, more)) for one, c in zip(data, of_c)]

@@ -10,6 +10,8 @@ import subprocess
 
 import pytest
 
+from tests.lab import limits
+
 from . import golden, qemu_source
 from .qemu_source import FILES, HEADER, HOSTS
 
@@ -27,7 +29,7 @@ def harness_fixture(tmp_path_factory):
 def run(harness, role, file):
     """(exit status, lines)"""
     done = subprocess.run([harness, role, file], capture_output=True, text=True, check=False,
-                          timeout=60)
+                          timeout=limits.seconds(60))
     assert done.returncode in (0, 1) and not done.stderr, done.stderr or done.returncode
     return done.returncode, done.stdout.splitlines()
 

@@ -11,7 +11,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import build
+from . import build, limits
 from .errors import LabError
 from .paths import BUILD, locked
 
@@ -87,11 +87,11 @@ def _run(script, source, tree):
 def _spatch(words, tree):
     try:
         return subprocess.run(["spatch", *map(str, words)], cwd=tree, capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, check=False, timeout=300)
+                              stdin=subprocess.DEVNULL, check=False, timeout=limits.seconds(300))
     except FileNotFoundError:
         raise LabError("spatch is missing: run `sh tests/setup.sh lint` to install coccinelle") from None
     except subprocess.TimeoutExpired as error:
-        raise LabError(f"spatch did not end in {error.timeout} s: {' '.join(error.cmd)}") from None
+        raise LabError(f"spatch did not end in {error.timeout:.0f} s: {' '.join(error.cmd)}") from None
 
 
 def _last_line(text):

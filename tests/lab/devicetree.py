@@ -11,6 +11,7 @@ import hashlib
 import struct
 import subprocess
 
+from . import limits
 from .errors import LabError
 from .paths import BUILD, locked, write_atomic
 
@@ -49,7 +50,7 @@ def _dump(command, environment, memory):
     memory.unlink(missing_ok=True)
     done = subprocess.run(
         [*command, "-S", "-display", "none", "-serial", "none", "-monitor", "stdio"],
-        env=environment, capture_output=True, text=True, timeout=60, check=False,
+        env=environment, capture_output=True, text=True, timeout=limits.seconds(60), check=False,
         input=f'pmemsave {_TREE_AT:#x} {_TREE_ROOM:#x} "{memory}"\nquit\n')
     data = memory.read_bytes() if memory.exists() else b""
     magic, size = struct.unpack_from(">II", data.ljust(8, b"\0"))

@@ -15,7 +15,7 @@ import libfdt
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from tests.lab import build
+from tests.lab import build, limits
 from tests.lab import machine as lab_machine
 from tests.lab.errors import LabError
 from tests.lab.flavours import Flavour, Kernel
@@ -368,7 +368,8 @@ def emulator_fixture(program, tmp_path):
     def run(*commands, gpus=0, ram=None, status=-signal.SIGKILL, **more):
         log = tmp_path / "log"
         done = subprocess.run(
-            [str(program)], input="\n".join(commands), capture_output=True, text=True, timeout=20,
+            [str(program)], input="\n".join(commands), capture_output=True, text=True,
+            timeout=limits.seconds(20),
             check=False, env={**os.environ, "LD_PRELOAD": str(machine.shim()), "NPU2_LOG": str(log),
                               "FAKE_GPUS": str(gpus), **({"NPU2_RAM": str(ram)} if ram else {}),
                               **more})

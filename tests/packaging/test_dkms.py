@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from tests.lab import build, flavours
+from tests.lab import build, flavours, limits
 from tests.lab.paths import ROOT
 
 NAME = "nvlink2-vfio-pci"
@@ -54,7 +54,8 @@ class Dkms:
                 words.append("--no-depmod")
         elif verb == "remove":
             words.append("--all")
-        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=300,
+        return subprocess.run(words, capture_output=True, text=True, check=False,
+                              timeout=limits.seconds(300),
                               env=env | {"ARCH": "powerpc", "CROSS_COMPILE": build.CROSS,
                                          "PATH": f"{env['PATH']}:{OTHER}"})
 

@@ -9,6 +9,8 @@ import struct
 import subprocess
 from pathlib import Path
 
+from tests.lab import limits
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tools"
 GOLDEN = ROOT / "generated/user/golden"
@@ -27,8 +29,8 @@ def need(program):
 
 
 def run(*command, **options):
-    return subprocess.run([str(part) for part in command], capture_output=True, timeout=120,
-                          check=False, text=True, **options)
+    return subprocess.run([str(part) for part in command], capture_output=True,
+                          timeout=limits.seconds(120), check=False, text=True, **options)
 
 
 def build(folder, *settings):

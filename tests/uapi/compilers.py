@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.lab import limits
+
 ROOT = Path(__file__).resolve().parents[2]
 WARNINGS = ["-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only"]
 FLAGS = [*WARNINGS, "-I", str(ROOT / "uapi")]
@@ -36,7 +38,7 @@ def command(name, language, *first):
 def compile_one(name, language, text, *flags):
     """What the compiler says; nothing when it is content."""
     done = subprocess.run([*command(name, language, *flags), *FLAGS, "-"], input=text,
-                          capture_output=True, text=True, timeout=60, check=False)
+                          capture_output=True, text=True, timeout=limits.seconds(60), check=False)
     assert done.returncode in (0, 1), done.stderr
     return done.stderr if done.returncode else ""
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab import limits
+
 from .compilers import COMPILERS, STANDARDS, command, compile_one, without_nvlink2
 
 HERE = Path(__file__).resolve().parent
@@ -35,7 +37,7 @@ def compile_matrix(name, language, *flags):
 def system_header(name):
     """The <linux/vfio.h> that a compiler finds."""
     done = subprocess.run([*command(name, "c"), "-M", "-"], input=THEIRS, capture_output=True,
-                          text=True, timeout=60, check=False)
+                          text=True, timeout=limits.seconds(60), check=False)
     assert done.returncode == 0, done.stderr
     return Path(next(word for word in done.stdout.split() if word.endswith("/linux/vfio.h")))
 
@@ -137,7 +139,7 @@ def test_header_needs_no_c_library(name, tmp_path):
     for part in ("linux", "asm-generic"):
         (tmp_path / part).symlink_to(folder / part)
     native = subprocess.run([*command(name, "c"), "-M", "-"], input="#include <asm/types.h>\n",
-                            capture_output=True, text=True, timeout=60, check=False)
+                            capture_output=True, text=True, timeout=limits.seconds(60), check=False)
     asm = next(word for word in native.stdout.split() if word.endswith("/asm/types.h"))
     (tmp_path / "asm").symlink_to(Path(asm).parent)
     flags = ["-nostdinc", "-isystem", str(tmp_path)]
