@@ -52,7 +52,7 @@ RULES = (
     Rule("kernel/*.[ch]",
          "tests/test_index_from_user_D28.py tests/test_defects.py tests/docs/test_messages.py "
          f"tests/docs/test_abi.py {_FACE}", "basic", _SPARSE,
-         "the other kernels, clang, checkpatch, coccinelle, DKMS, in-tree builds", True),
+         "the other suites and kernels, clang, checkpatch, coccinelle, DKMS, in-tree builds", True),
     *(Rule(f"kernel/{name}", suites=suites) for name, suites in (
         ("atsd.c", ""), ("gate.c", "fault"), ("gpu_ram.c", "dma fault"), ("gpu_ram.h", "fault"),
         ("gpu_ram_fault.c", "fault"), ("gpu_ram_rw.c", "fault"), ("lpar.c", ""), ("main.c", ""),
@@ -82,10 +82,11 @@ RULES = (
          left="the other tests of the generator, and what reads generated files: those are selected "
               "when they change"),
     Rule("uapi/**", f"codegen/tests/test_generate.py {VERDICT} tests/clients/test_importers.py",
-         _MACHINE, left="QEMU's source, every compiler (tests/uapi), other suites"),
+         _MACHINE, left="QEMU's source, every compiler (tests/uapi), programs of other versions "
+         "(abi-tests/selftest/test_compat*.py), other suites"),
     Rule("generated/kernel/**", f"codegen/tests/test_generate.py codegen/tests/test_marshalling.py "
          f"tests/test_defects.py tests/test_index_from_user_D28.py {_FACE}", "basic", _SPARSE,
-         "the other kernels, clang, checkpatch, DKMS, in-tree builds", True),
+         "the other suites and kernels, clang, checkpatch, DKMS, in-tree builds", True),
     Rule("generated/user/**", f"codegen/tests/test_generate.py {_GOLDEN} {_DECODER} "
          "tests/clients/test_importers.py", left="mutants of the decoder, fuzzing, QEMU's source"),
     Rule("generated/abi/**", f"codegen/tests/test_generate.py codegen/tests/test_layout.py {VERDICT}"),
