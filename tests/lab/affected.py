@@ -212,6 +212,15 @@ def arguments(chosen):
     return [*boots, *tests, *(f"tests/test_lint.py::test_lint[{name}]" for name in chosen.lint)]
 
 
+def named_tests(suite, cases):
+    """The tests to name when a machine boots for these cases of a suite; none when it runs whole."""
+    if not suites.takes_names(suite):
+        return []
+    names = suites.names(suite)
+    asked = [name for name in names if name in cases]
+    return asked if len(asked) < len(names) else []
+
+
 def describe(chosen):
     """What is run and what is not, in lines."""
     if chosen.unknown:

@@ -261,6 +261,15 @@ def test_machine_boots_with_the_named_tests(monkeypatch):
     assert booted == [["fault", "fault_read_only"], ["fault"], ["kunit"]]
 
 
+@pytest.mark.parametrize("suite, cases, named", [
+    ("fault", ["fault_read_only", "the machine ends"], ["fault_read_only"]), ("kunit", ["a"], []),
+    ("kernel_0001_rcu_section_is_left", ["the kernel complains"], []), ("attack", ["a"], [])])
+def test_suites_are_asked_for_by_name_where_they_can_be(suite, cases, named):
+    assert affected.named_tests(suite, cases) == named
+    if named:
+        assert affected.named_tests(suite, suites.names(suite)) == []
+
+
 def test_kernel_that_is_not_built_is_left_out(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(affected, "cache", lambda: tmp_path)
     assert cli.main(["check", "--list", str(ROOT / "kernel/lpar_kunit.c")]) == 0
