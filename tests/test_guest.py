@@ -66,11 +66,8 @@ def verdicts_fixture(request):
         if "verdicts" in getattr(item, "fixturenames", ()) and hasattr(item, "callspec"):
             flavour, suite, case = item.callspec.params.values()
             wanted.setdefault((flavour, suite), []).append(case)
-    for (flavour, suite), cases in wanted.items():
-        known = suites.names(suite) if affected.NAMED in os.environ and suites.takes_names(suite) else []
-        named = [name for name in known if name in cases]
-        # The whole suite is a run like any other.
-        wanted[flavour, suite] = named if named != known else []
+    for key, cases in wanted.items():
+        wanted[key] = affected.named_tests(key[1], cases) if affected.NAMED in os.environ else []
     report = request.config.pluginmanager.get_plugin("run-report")
     reporter = request.config.pluginmanager.get_plugin("terminalreporter")
     capture = request.config.pluginmanager.get_plugin("capturemanager")

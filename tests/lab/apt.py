@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from . import mirror
 from .errors import Gone, LabError
-from .paths import cache, write_atomic
+from .paths import cache, disk_full, write_atomic
 from .progress import Meter, note
 
 _INDEX_LIFE = 3600
@@ -191,8 +191,8 @@ class Apt:
                 process.terminate()
                 raise
         if process.returncode:
-            raise LabError(f"a download failed: {_last_words(errors)}. What has arrived is kept: "
-                           "run the command again")
+            raise LabError(f"a download failed: {disk_full(errors) or _last_words(errors)}. What has "
+                           "arrived is kept: run the command again")
 
     def _verified(self, package):
         path = self.debs / package.filename

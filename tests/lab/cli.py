@@ -11,7 +11,7 @@ from . import kernelstable, lint, longruns, machine, mutants, qemu, soak, suites
 from .errors import Findings, LabError
 from .npu2 import exports, probe
 from .npu2 import run as npu2_run
-from .paths import BUILD, cache
+from .paths import BUILD, cache, disk_full
 from .progress import note
 from .unpack import remove, remove_tree
 from .versus import compare as versus
@@ -417,5 +417,5 @@ def main(arguments=None):
         print("lab: interrupted; what was fetched is kept", file=sys.stderr)
         return 130
     except OSError as error:
-        print(f"lab: {error}", file=sys.stderr)
+        print(f"lab: {disk_full(error) or error}", file=sys.stderr)
         return 2

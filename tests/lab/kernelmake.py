@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 from .errors import LabError
-from .paths import cache
+from .paths import cache, disk_full
 
 CROSS = "powerpc64le-linux-gnu-"
 
@@ -54,7 +54,8 @@ def run(words, what, tools=(), **options):
         raise LabError(f"{words[0]} is missing: run `sh tests/setup.sh test` to install what "
                        "kernels are built with") from None
     if done.returncode:
-        raise LabError(f"{what} failed:\n{(done.stdout + done.stderr).strip()[-2000:]}")
+        said = (done.stdout + done.stderr).strip()
+        raise LabError(f"{what} failed:\n{disk_full(said) or said[-2000:]}")
     return done.stdout
 
 

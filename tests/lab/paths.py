@@ -2,14 +2,18 @@
 """Where things are. Everything the lab writes is below build/ or in the cache folder."""
 
 import contextlib
+import errno
 import fcntl
 import os
+import shutil
 from pathlib import Path
 
 from .progress import note
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
+# What a whole run of `make test` and `make lint` takes, in GB: see docs/lab.md.
+NEEDED = 12
 
 
 def cache():
@@ -38,11 +42,47 @@ def locked(folder):
         yield
 
 
+def disk_full(error):
+    """The sentence about a full disk, for an OSError or the text of a program that met one; else None."""
+    if isinstance(error, OSError):
+        met, file = error.errno in (errno.ENOSPC, errno.EDQUOT), error.filename
+    else:
+        met, file = os.strerror(errno.ENOSPC) in str(error), None
+    if not met:
+        return None
+    rooms = ", ".join(dict.fromkeys(
+        f"{shutil.disk_usage(_there(folder)).free / 1e9:.1f} GB are free in {folder}"
+        for folder in (cache(), BUILD)))
+    return (f"no room on the disk{f' for {file}' if file else ''}: a whole run needs about {NEEDED} GB "
+            f"below {cache()} and {BUILD} together; {rooms}. Free some, or set NVLINK2_CACHE to a folder "
+            "on another disk")
+
+
+def _there(folder):
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+@contextlib.contextmanager
+def writing(path):
+    """What is written here is for a path: Python does not tell of which file a write failed."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and not error.filename:
+            error.filename = str(path)
+        raise
+
+
 def write_atomic(path, data):
     """Writes bytes or text so that a reader sees the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     if isinstance(data, str):
         data = data.encode()
-    draft.write_bytes(data)
+    try:
+        with writing(path):
+            draft.write_bytes(data)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     draft.replace(path)

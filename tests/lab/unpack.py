@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from .errors import LabError
+from .paths import disk_full, writing
 
 # Nothing reads these here, and they are most of the files.
 _UNREAD = ("./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/share/info",
@@ -34,7 +35,8 @@ def unpack(deb, into, members=(), some=False):
                and b"Exiting with failure status" not in line]
     failed = sink.returncode and (missing or not some)
     if failed or source.returncode not in (0, -13):
-        raise LabError(f"cannot unpack {Path(deb).name}: {errors.decode(errors='replace').strip()}")
+        said = errors.decode(errors="replace").strip()
+        raise LabError(f"cannot unpack {Path(deb).name}: {disk_full(said) or said}")
 
 
 def unpack_all(debs, into):
@@ -50,7 +52,8 @@ def make_once(target, fill):
     draft = target.with_name(f".{target.name}.draft")
     remove_tree(draft)
     draft.mkdir(parents=True)
-    fill(draft)
+    with writing(target):
+        fill(draft)
     draft.rename(target)
     return target
 
