@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import flavours, reference
 from .errors import Findings, LabError
-from .paths import BUILD, ROOT, locked, write_atomic
+from .paths import BUILD, ROOT, disk_full, locked, write_atomic
 from .progress import note
 from .unpack import remove_tree
 
@@ -34,6 +34,8 @@ def run(command, what, **options):
     except FileNotFoundError:
         raise LabError(f"{command[0]} is missing: run `sh tests/setup.sh test` to install what "
                        "the lab needs") from None
+    if done.returncode and disk_full(done.stderr):
+        raise LabError(f"{what} cannot be built: {disk_full(done.stderr)}")
     if done.returncode:
         raise Findings(f"{what} does not build:\n{(done.stdout + done.stderr).strip()}")
     return done.stdout + done.stderr
@@ -119,9 +121,13 @@ def bench_module(name):
 
 
 def _stripped(path, folder):
+    """A module without what is for a debugger. Another process may read the one that is there."""
     slim = folder / path.name
     folder.mkdir(exist_ok=True)
-    run([f"{CROSS}strip", "-g", "-o", slim, path], path.name)
+    if not slim.exists() or slim.stat().st_mtime_ns <= path.stat().st_mtime_ns:
+        draft = folder / f".{path.name}.{os.getpid()}"
+        run([f"{CROSS}strip", "-g", "-o", draft, path], path.name)
+        draft.replace(slim)
     return slim
 
 

@@ -18,18 +18,31 @@ MODULE = ROOT_OF_ALL / "usr/lib/python3/dist-packages/vfio_nvlink2.py"
 
 
 def install(folder, target="install", prefix=PREFIX):
-    """Runs a target of packaging/Makefile for a folder."""
-    build.run(["make", "-s", "-C", ROOT / "packaging", target, f"PREFIX={prefix}",
-               f"DESTDIR={folder}"], f"make {target}", env=build.clean_env())
+    """Runs a target of packaging/Makefile for a folder; the tool is built where all build it."""
+    with locked(BUILD / "tools"):
+        build.run(["make", "-s", "-C", ROOT / "packaging", target, f"PREFIX={prefix}",
+                   f"DESTDIR={folder}"], f"make {target}", env=build.clean_env())
 
 
 @functools.cache
 def development():
-    """The folder with what `make install` puts in place for programs, anew."""
+    """
+    The folder with what `make install` puts in place for programs. Another process of the run may
+    read there: what is the same stays.
+    """
     with locked(ROOT_OF_ALL):
-        remove_tree(ROOT_OF_ALL / "usr")
-        install(ROOT_OF_ALL, "install-dev")
+        draft = ROOT_OF_ALL / ".draft"
+        remove_tree(draft)
+        install(draft, "install-dev")
+        if _files(draft / "usr") != _files(ROOT_OF_ALL / "usr"):
+            remove_tree(ROOT_OF_ALL / "usr")
+            (draft / "usr").rename(ROOT_OF_ALL / "usr")
+        remove_tree(draft)
     return ROOT_OF_ALL
+
+
+def _files(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def pkg_config(folder, *words, prefix=PREFIX):

@@ -5,13 +5,17 @@ import os
 
 import pytest
 
+from tests.lab.paths import locked
+
 from .support import BUILD, SANITIZE, Machine, build, need, run, ROOT
 
 
 @pytest.fixture(name="tool", scope="session")
 def tool_fixture():
     need("gcc")
-    return build(BUILD / "sanitized", "CC=gcc", f"CFLAGS={SANITIZE}")
+    # One program for all processes of a run: the first builds it.
+    with locked(BUILD / "sanitized"):
+        return build(BUILD / "sanitized", "CC=gcc", f"CFLAGS={SANITIZE}")
 
 
 @pytest.fixture(name="info", scope="session")
@@ -26,10 +30,10 @@ def info_fixture(tool):
 
 
 @pytest.fixture(name="shim", scope="session")
-def shim_fixture():
+def shim_fixture(tmp_path_factory):
     need("gcc")
-    shim = BUILD / "fake_vfio.so"
-    BUILD.mkdir(parents=True, exist_ok=True)
+    # Of this process: another one's may be loaded while this is written.
+    shim = tmp_path_factory.mktemp("shim") / "fake_vfio.so"
     done = run("gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
                "-o", shim, ROOT / "tests/tools/fake_vfio.c", "-ldl")
     assert done.returncode == 0, done.stderr
