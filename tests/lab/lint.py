@@ -8,9 +8,11 @@ import sys
 from functools import partial
 
 from . import coccinelle, compilers, flavours, source
+from .build import synchronize
 from .errors import LabError
-from .paths import BUILD, ROOT
+from .paths import BUILD, ROOT, locked, write_atomic
 from .progress import note
+from .unpack import remove_tree
 
 # Rules that cannot hold where a construct is the file's very purpose.
 _EXEMPT = {
@@ -39,16 +41,19 @@ def _source():
 
 
 def _checkpatch_findings():
-    files = sorted(path for folder in _KERNEL_C for pattern in ("*.c", "*.h")
-                   for path in (ROOT / folder).rglob(pattern) if not path.name.endswith(".mod.c"))
-    done = subprocess.run(
-        ["perl", str(_source() / "scripts/checkpatch.pl"), "--no-tree", "--strict", "--terse",
-         "--show-types", "--no-summary", "--max-line-length=100", "--file",
-         *(str(path.relative_to(ROOT)) for path in files)],
-        cwd=ROOT, capture_output=True, text=True, check=False)
-    # It keeps the names in CamelCase that it has looked for, where it runs.
-    for left in ROOT.glob(".checkpatch-camelcase.*"):
-        left.unlink()
+    # It keeps the names in CamelCase that it has looked for, where it runs: not in our tree.
+    tree = BUILD / "lint-checkpatch"
+    with locked(tree):
+        for folder in _KERNEL_C:
+            remove_tree(tree / folder)
+            synchronize(ROOT / folder, tree / folder)
+        files = sorted(path for folder in _KERNEL_C for pattern in ("*.c", "*.h")
+                       for path in (tree / folder).rglob(pattern) if not path.name.endswith(".mod.c"))
+        done = subprocess.run(
+            ["perl", str(_source() / "scripts/checkpatch.pl"), "--no-tree", "--strict", "--terse",
+             "--show-types", "--no-summary", "--max-line-length=100", "--file",
+             *(str(path.relative_to(tree)) for path in files)],
+            cwd=tree, capture_output=True, text=True, check=False)
     found = [line for line in done.stdout.splitlines() if re.match(r"\S+:\d+: ", line)]
     if done.returncode and not found:
         raise LabError(f"checkpatch.pl failed: {(done.stdout + done.stderr).strip()}")
@@ -70,8 +75,7 @@ def _syntax_findings():
 
 def _pylint_findings():
     planted = BUILD / "lint-pylint/planted.py"
-    planted.parent.mkdir(parents=True, exist_ok=True)
-    planted.write_text('"""Imports what it does not use."""\nimport os\n', "ascii")
+    write_atomic(planted, '"""Imports what it does not use."""\nimport os\n')
     done = subprocess.run([*PYLINT, "--rcfile=.pylintrc", "--score=n",
                            "--msg-template={path}:{line}: {msg} ({symbol})", *_PYTHON, str(planted)],
                           cwd=ROOT, capture_output=True, text=True, check=False,
@@ -102,16 +106,20 @@ def _shellcheck(options, files):
     return (done.stdout + done.stderr).splitlines()
 
 
-# What `make lint` runs, and `make test` as one test each: {name: function that gives findings}.
-CHECKS = {
-    **{f"gcc-sparse-{name}": partial(compilers.gcc_and_sparse, name) for name in flavours.BUILT_FOR},
+# What `make lint` runs, and `make test` as one test each: {name: function that gives findings}. There
+# are three parts of about the same length, each with its file of tests: files run side by side.
+BUILDS = {f"gcc-sparse-{name}": partial(compilers.gcc_and_sparse, name) for name in flavours.BUILT_FOR}
+SOURCES = {
     "clang": compilers.clang,
     "checkpatch": _checkpatch_findings,
     "coccinelle": lambda: coccinelle.findings(_source()),
+}
+SCRIPTS = {
     "pylint": _pylint_findings,
     "python-syntax": _syntax_findings,
     "shellcheck": _shell_findings,
 }
+CHECKS = {**BUILDS, **SOURCES, **SCRIPTS}
 
 
 def lint(names=()):

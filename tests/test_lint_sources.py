@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What `make lint` asks clang, checkpatch and coccinelle, one test each: a finding is a failure."""
+
+import pytest
+
+from tests.lab import lint
+
+
+@pytest.mark.parametrize("check", lint.SOURCES)
+def test_lint(check):
+    findings = lint.lint([check])
+    assert not findings, "\n".join(["", *findings])
