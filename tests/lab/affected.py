@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from . import flavours, kunit, mutants, suites
+from . import flavours, kunit, lint, mutants, suites
 from .affected_rules import DOCS, GATE_MUTANTS, KERNEL, RULES
 from .errors import LabError
 from .paths import ROOT, cache
@@ -27,13 +27,14 @@ from .progress import note
 #: Set for pytest: a machine boots with the tests that were asked for only.
 NAMED = "NVLINK2_BOOT_NAMED"
 GUEST = "tests/test_guest.py"
-#: In every run: the table is whole. A test below tests/ also makes pytest read tests/conftest.py, by
-#: which a run ends with `N passed, N failed`, and what did not pass has failed.
+#: In every run: the table is whole.
 ALWAYS = "tests/lab/test_affected.py::test_every_file_has_a_rule"
 MATRIX = ROOT / "abi-tests/MATRIX.md"
 # Files that would run for long: what of them is run when they themselves change.
 _INSTEAD = {GUEST: f"{GUEST}::test_case_names_do_not_collide",
             "tests/test_lint.py": "tests/test_lint.py::test_lint[python-syntax]",
+            "tests/test_lint_builds.py": "tests/test_lint_builds.py::test_lint[gcc-sparse-6.12-64k]",
+            "tests/test_lint_sources.py": "tests/test_lint_sources.py::test_lint[checkpatch]",
             "tests/docs/test_manual.py": "tests/docs/test_topology.py"}
 _SAMPLE = 6
 
@@ -209,7 +210,15 @@ def arguments(chosen):
                  chosen.boots.items(), key=lambda boot: not flavours.flavour(boot[0][0]).debug)
              for name in [*(suites.names(suite) if names is None else names),
                           *suites.log_cases(flavour)]]
-    return [*boots, *tests, *(f"tests/test_lint.py::test_lint[{name}]" for name in chosen.lint)]
+    return [*boots, *tests, *(f"{_lint_file(name)}::test_lint[{name}]" for name in chosen.lint)]
+
+
+def _lint_file(check):
+    """The file of tests that has a check of `make lint`."""
+    return next(file for file, checks in (("tests/test_lint.py", lint.SCRIPTS),
+                                          ("tests/test_lint_builds.py", lint.BUILDS),
+                                          ("tests/test_lint_sources.py", lint.SOURCES))
+                if check in checks)
 
 
 def named_tests(suite, cases):

@@ -255,9 +255,9 @@ def test_machine_boots_with_the_named_tests(monkeypatch):
 
     monkeypatch.setattr(suites, "payload", lambda *_, **__: [])
     monkeypatch.setattr(suites.machine, "boot", boot)
-    suites.run_suite("6.12-64k", "fault", ["fault_read_only"])
+    suites.run_suite("6.12-64k", "fault", only=["fault_read_only"])
     suites.run_suite("6.12-64k", "fault")
-    suites.run_suite("6.12-debug", "kunit", ["nvlink2_range.test_a"])
+    suites.run_suite("6.12-debug", "kunit", only=["nvlink2_range.test_a"])
     assert booted == [["fault", "fault_read_only"], ["fault"], ["kunit"]]
 
 
