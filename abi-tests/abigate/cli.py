@@ -15,11 +15,12 @@ from pathlib import Path
 from . import consumer, exceptions, output, release, sides
 from .compare import Gate, Result
 from .errors import GateError
+from .keep import Keep
 from .measure import measure
 from .origins import configurations
 from .rules import RULES
 from .sides import Header, Side
-from .toolchain import ARCHES, tool_versions, toolchains
+from .toolchain import ARCHES, Toolchain, tool_versions, toolchains
 
 OK, FINDINGS, FAILED = 0, 1, 2
 EXCEPTIONS = sides.ROOT / "abi-tests/exceptions.yaml"
@@ -153,13 +154,35 @@ def _release(args: argparse.Namespace, gate: Gate, tools: dict[str, str]) -> int
     for chain in gate.chains:
         if chain.compiler == "clang":
             own = configurations(chain, [new.header], gate.scratch / chain.arch)[0]
-            measured.append(measure(new.header, own, gate.scratch / f"{chain.arch}-probe"))
+            measured.append(measure(new.header, own, gate.scratch / f"{chain.arch}-probe",
+                                    keep=gate.keep))
     path = release.make(args.release, measured, tools)
     print(f"released version {args.release}: {sides.shown(path)}; commit it")
     return OK
 
 
-def _run(args: argparse.Namespace) -> int:
+class Bench:
+    """
+    What the runs of one process share: their tools, and what they have measured.
+
+    `scratch` has to last as long; tools and headers that change in the meantime are not noticed.
+    """
+
+    def __init__(self, scratch: Path):
+        self.scratch = scratch
+        self.keep = Keep()
+
+    def tools(self) -> dict[str, str]:
+        """The version of each tool."""
+        return self.keep.get("tools", tool_versions)
+
+    def chains(self, arches: tuple[str, ...]) -> list[Toolchain]:
+        """The compilers for these architectures."""
+        return [chain for arch in ARCHES if arch in arches for chain in
+                self.keep.get(("compilers", arch), lambda arch=arch: toolchains((arch,)))]
+
+
+def _run(args: argparse.Namespace, bench: Bench) -> int:
     if args.list_rules or args.explain:
         print(_explain(args.explain) if args.explain else _list_rules(), end="")
         return OK
@@ -171,32 +194,34 @@ def _run(args: argparse.Namespace) -> int:
             print(f"gate: {text}", file=sys.stderr, flush=True)
 
     progress("looking for compilers and tools")
-    tools = tool_versions()
-    chains = toolchains(tuple(args.arch or ARCHES))
-    with tempfile.TemporaryDirectory(prefix="abi-gate-") as scratch:
-        system = args.system.resolve() if args.system else None
-        gate = Gate(chains, Path(scratch), max(1, args.jobs), system, progress)
-        for folder in sides.baselines():
-            release.verify(folder)
-        if args.release is not None:
-            return _release(args, gate, tools)
-        old, new = _sides(args)
-        words = consumer.identifiers(args.consumer) if args.consumer else set()
-        progress(f"{new.name} against {old.name}, {len(chains)} compilers")
-        result = gate.compare(old, new)
-        if words:
-            consumer.check(words, gate.old_inventory(old.header), old.header.shown)
-        verdict = _judge(args, result, old, new, tools, words)
+    tools = bench.tools()
+    chains = bench.chains(tuple(args.arch or ARCHES))
+    system = args.system.resolve() if args.system else None
+    gate = Gate(chains, bench.scratch, max(1, args.jobs), system, progress, bench.keep)
+    for folder in sides.baselines():
+        release.verify(folder)
+    if args.release is not None:
+        return _release(args, gate, tools)
+    old, new = _sides(args)
+    words = consumer.identifiers(args.consumer) if args.consumer else set()
+    progress(f"{new.name} against {old.name}, {len(chains)} compilers")
+    result = gate.compare(old, new)
+    if words:
+        consumer.check(words, gate.old_inventory(old.header), old.header.shown)
+    verdict = _judge(args, result, old, new, tools, words)
     print(output.render(verdict, args.format), end="")
     return OK if verdict.clean else FINDINGS
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs the command line and returns the exit status."""
+def main(argv: list[str] | None = None, bench: Bench | None = None) -> int:
+    """Runs the command line and returns the exit status; what a bench has, it does not do again."""
     args = _parser().parse_args(argv)
     sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return _run(args)
+        if bench:
+            return _run(args, bench)
+        with tempfile.TemporaryDirectory(prefix="abi-gate-") as scratch:
+            return _run(args, Bench(Path(scratch)))
     except GateError as err:
         print(f"gate: {err}", file=sys.stderr)
     except KeyboardInterrupt:

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import re
-import threading
+import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -18,11 +17,12 @@ from .detectors import spec as spec_detector
 from .errors import GateError
 from .findings import Finding, Sighting, gather
 from .inventory import Broken, Inventory
+from .keep import Keep
 from .locate import Locator
 from .measure import Configuration, Measured, measure
 from .origins import configurations
 from .rules import NOTES
-from .sides import Header, Side
+from .sides import Header, Side, SpecSide
 from .toolchain import Toolchain
 
 #: Names that this project's header may introduce.
@@ -41,62 +41,67 @@ class Result:
 
 @dataclass
 class Gate:
-    """Compares sides. One gate keeps what it has measured of an old side for the next."""
+    """
+    Compares sides. What has been measured of an old side, and that the detectors can see, is kept
+    for the next comparison, and with one `keep` and a scratch that lasts for the next gate, too.
+    """
 
     chains: list[Toolchain]
     scratch: Path
     jobs: int = 2
     system: Path | None = None
     progress: Callable[[str], None] = lambda text: None
-    _kept: dict = field(default_factory=dict)
-    _shown: dict = field(default_factory=dict)
-    _seeing: set = field(default_factory=set)
-    _numbers: Iterable[int] = field(default_factory=itertools.count)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    keep: Keep = field(default_factory=Keep)
 
     def _folder(self, what: str) -> Path:
-        with self._lock:
-            folder = self.scratch / f"{next(self._numbers)}-{what}"
-        folder.mkdir(parents=True)
-        return folder
+        return Path(tempfile.mkdtemp(prefix=f"{what}-", dir=self.scratch))
 
     def _old(self, header: Header, configuration: Configuration,
              surface: set[str] | None) -> Measured:
-        key = (header, configuration.toolchain, configuration.origin)
-        if key not in self._kept:
+        def measured() -> Measured:
             try:
-                self._kept[key] = measure(header, configuration, self._folder("old"), surface)
+                return measure(header, configuration, self._folder("old"), surface, keep=self.keep)
             except Broken as err:
                 cure = "\nThe C library's headers come with libc6-dev-ARCH-cross, others with " \
                     "--include DIR" if "not found" in str(err) else ""
                 raise GateError(f"{header.shown} does not compile for {configuration.name}, so there "
                                 f"is nothing to compare with:\n{err}{cure}") from err
-        return self._kept[key]
+        return self.keep.get(("old", header, configuration, frozenset(surface or ())), measured)
 
     def _can_see(self, chain: Toolchain) -> None:
-        """The planted change is found by every detector with this compiler."""
-        if chain in self._seeing:
-            return
-        old, new = planted.headers()
-        folder = self._folder("planted")
-        plain = Configuration(chain, "system")
-        try:
-            sides = [measure(header, plain, folder / side)
-                     for header, side in ((old, "old"), (new, "new"))]
-        except Broken as err:
-            raise GateError(f"{chain.name} does not compile the planted headers:\n{err}") from err
-        planted.judge(_detect(*sides, ""), chain.name,
-                      () if chain.compiler == "clang" else ("names",))
-        self._seeing.add(chain)
+        """The planted change is found by every detector with this compiler; once a process."""
+        def proven() -> bool:
+            old, new = planted.headers()
+            folder = self._folder("planted")
+            plain = Configuration(chain, "system")
+            try:
+                sides = [measure(header, plain, folder / side, keep=self.keep)
+                         for header, side in ((old, "old"), (new, "new"))]
+            except Broken as err:
+                raise GateError(f"{chain.name} does not compile the planted headers:\n{err}") from err
+            planted.judge(_detect(*sides, ""), chain.name,
+                          () if chain.compiler == "clang" else ("names",))
+            return True
+        self.keep.get(("sees", chain), proven)
+
+    def _agreement_sees(self, spec: SpecSide, measured: Measured) -> None:
+        """The comparison with the spec finds another version, in this configuration; once a process."""
+        def proven() -> bool:
+            planted.judge_agreement(spec, measured)
+            return True
+        self.keep.get(("agreement sees", measured.configuration), proven)
 
     def _ways(self, chain: Toolchain, old: Header, new: Header) -> list[Configuration]:
         """The configurations of a compiler; an old header that shows them all is asked once."""
-        if (old, chain) not in self._shown:
-            self._shown[old, chain] = configurations(chain, [old], self._folder("headers"), self.system)
-        ways = self._shown[old, chain]
-        if len(ways) > 1:
-            return ways
-        return configurations(chain, [new], self._folder("headers"), self.system)
+        for header in (old, new):
+            # Clang says it for every compiler of the architecture.
+            ways = self.keep.get(
+                ("ways", header.content, chain.clang, chain.system, self.system),
+                lambda header=header: configurations(chain, [header], self._folder("headers"),
+                                                     self.system))
+            if len(ways) > 1:
+                break
+        return [dataclasses.replace(way, toolchain=chain) for way in ways]
 
     def _chain(self, chain: Toolchain, old: Side,
                new: Side) -> tuple[list[Sighting], list[Measured]]:
@@ -112,10 +117,9 @@ class Gate:
                 release.check(old.baseline, before)
             try:
                 # The very same header is not looked at twice.
-                same = dataclasses.replace(old.header, shown="") == \
-                    dataclasses.replace(new.header, shown="")
-                after = before if same else \
-                    measure(new.header, configuration, self._folder("new"), surfaces[1])
+                after = before if old.header.content == new.header.content else \
+                    measure(new.header, configuration, self._folder("new"), surfaces[1], before,
+                            self.keep)
             except Broken as err:
                 seen.append(_sighting(("HEADER_BROKEN", new.header.path, _first(str(err))), "names",
                                       configuration))
@@ -125,7 +129,7 @@ class Gate:
             stored = release.stored_abi(old.baseline, before) if old.baseline else None
             seen += _detect(before, after, _PREFIX if new.spec else "", stored)
             if new.spec and not new.spec.problems:
-                planted.judge_agreement(new.spec, after)
+                self._agreement_sees(new.spec, after)
                 seen += [_sighting(s, "agreement", configuration)
                          for s in agreement.detect(new.spec, after)]
             if configuration.origin == "own":
@@ -137,7 +141,7 @@ class Gate:
 
     def old_inventory(self, header: Header) -> Inventory:
         """What a header that was compared defines, on the first architecture."""
-        return next(kept.inventory for (old, *_), kept in self._kept.items() if old == header)
+        return next(kept.inventory for (_, old, *_), kept in self.keep.items("old") if old == header)
 
     def compare(self, old: Side, new: Side) -> Result:
         """Everything that is incompatible in the new side."""
@@ -201,10 +205,16 @@ def _sighting(seen: tuple[str, str, str], detector: str, configuration: Configur
 
 
 def _detect(old: Measured, new: Measured, prefix: str, stored: Path | None = None) -> list[Sighting]:
-    """What the detectors of headers see in one configuration."""
-    by = {"macros": macros.detect(old, new), "assertions": assertions.detect(old, new),
-          "pahole": pahole.detect(old, new), "endianness": endianness.detect(old, new),
-          "libabigail": libabigail.detect(old, new, stored)}
+    """
+    What the detectors of headers see in one configuration.
+
+    Where the compiler sees the same in both, only other languages may see more: what the release
+    has of libabigail is compared all the same.
+    """
+    by = {"libabigail": libabigail.detect(old, new, stored)} if stored or not new.alike(old) else {}
+    if not new.alike(old):
+        by |= {"macros": macros.detect(old, new), "assertions": assertions.detect(old, new),
+               "pahole": pahole.detect(old, new), "endianness": endianness.detect(old, new)}
     # The program that uses all names is compiled with clang, whatever made the probe.
     if new.configuration.toolchain.compiler == "clang":
         by["names"] = names.detect(old, new, prefix)

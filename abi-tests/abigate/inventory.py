@@ -7,12 +7,14 @@ Clang says so, for one architecture: its preprocessor the macros, its syntax tre
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .errors import GateError
+from .keep import Keep
 from .run import run
 
 _MARKER = re.compile(r'# (\d+) "((?:[^"\\]|\\.)*)"')
@@ -195,30 +197,94 @@ class _Tree:
             self.found.typedefs[node["name"]] = (node["type"]["qualType"], line)
 
 
-def take(clang: list, source: Path, header: Path, more: set[str] | None = None) -> Inventory:
+@dataclass(frozen=True)
+class Taken:
+    """An inventory, the macros in it that are integer constants, and what it was taken of."""
+
+    inventory: Inventory
+    constants: frozenset[str]
+    seen: str               # the same for two headers of which the compiler sees the same
+
+
+def _rows(text: str, header: Path, source: Path) -> list[tuple[str, int, str]]:
+    """(file, line, text) of everything that is left after preprocessing, wherever the files are."""
+    own = {str(header): "the header", str(source): "the program"}
+    found = []
+    file, line = "", 0
+    for row in text.splitlines():
+        marker = _MARKER.match(row)
+        if marker:
+            line, file = int(marker[1]), own.get(marker[2], marker[2]) + row[marker.end():]
+            continue
+        if row.strip():
+            found.append((file, line, row))
+        line += 1
+    return found
+
+
+def _seen(*parts) -> str:
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def take(clang: list, source: Path, header: Path, more: set[str] | None = None,
+         keep: Keep | None = None) -> Taken:
     """
-    The inventory of a header, which `source` includes, as this clang command compiles it.
+    The inventory of a header, which `source` is made to include, as this clang command compiles it.
 
     `more` are names that count wherever they are defined. Raises Broken when it does not compile.
+    The syntax tree comes from preprocessed text alone, so the same text makes no second one.
     """
     def wanted(file: str, name: str) -> bool:
         return file == str(header) or bool(more) and name in more
 
-    tree = run([*clang, "-fsyntax-only", "-Xclang", "-ast-dump=json", source], "the names", "clang")
-    if tree.returncode:
-        raise Broken(tree.stderr.strip())
-    macros = run([*clang, "-E", "-dD", source], "the macros", "clang")
-    if macros.returncode:
-        raise Broken(macros.stderr.strip())
+    keep = keep or Keep()
+    text = run([*clang, "-E", "-dD", source], "the macros", "clang")
+    if text.returncode:
+        raise Broken(text.stderr.strip())
+    macros = _macros(text.stdout, wanted)
+    rows = _rows(text.stdout, header, source)
+    told = (tuple(clang[:3]), tuple(sorted(more or ())))
+    seen = _seen(told, rows)
+    plain = _seen(told, [row for row in rows if not row[2].startswith(("#define ", "#undef "))])
+
+    def declared() -> tuple[Inventory, tuple[str, frozenset[str]]]:
+        tree, constants = _try(clang, source, macros, "-Xclang", "-ast-dump=json")
+        return _declared(tree, wanted), (seen, constants)
+
+    found, (of, constants) = keep.get(("declared", plain), declared)
+    if of != seen:
+        constants = keep.get(("constants", seen), lambda: _try(clang, source, macros)[1])
+    # A macro of the same name only announces an enumerator.
+    macros = {name: macro for name, macro in macros.items() if name not in found.enumerators}
+    return Taken(replace(found, macros=macros), constants, seen)
+
+
+def _try(clang: list, source: Path, macros: dict[str, Macro], *flags: str) -> tuple[str, frozenset[str]]:
+    """What clang says of the header, and the macros that are integer constants, by trying each."""
+    names = [m.name for m in macros.values() if not m.parameters and m.body]
+    lines = [source.read_text(encoding="utf-8").splitlines()[0]]
+    lines += [f"enum {{ gate_try_{n} = ({name}) }};" for n, name in enumerate(names)]
+    source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    done = run([*clang, "-fsyntax-only", "-w", "-Xclang", "-ferror-limit", "-Xclang", "0", *flags,
+                source], "the names", "clang")
+    wrong = _wrong_lines(done.stderr, source)
+    if done.returncode and (not wrong or min(wrong) < 2):
+        raise Broken(done.stderr.strip())
+    return done.stdout, frozenset(name for n, name in enumerate(names, 2) if n not in wrong)
+
+
+def _wrong_lines(text: str, source: Path) -> set[int]:
+    """Lines of a program that have errors; 0 for one in another file."""
+    return {int(line) if file == str(source) else 0 for file, line in
+            re.findall(r"^(.*?):(\d+):(?:\d+:)? (?:fatal )?error: ", text, flags=re.M)}
+
+
+def _declared(tree: str, wanted) -> Inventory:
     walker = _Tree(wanted)
     try:
-        for node in json.loads(tree.stdout)["inner"]:
+        for node in json.loads(tree)["inner"]:
             walker.walk(node)
     except (ValueError, KeyError) as err:
         raise GateError(f"clang's syntax tree has an unknown form ({err!r}); its version is not "
                         "one the gate knows: apt-get install clang on Debian 12") from err
-    walker.found.macros = _macros(macros.stdout, wanted)
-    # A macro of the same name only announces an enumerator.
-    for name in set(walker.found.macros) & set(walker.found.enumerators):
-        del walker.found.macros[name]
     return walker.found

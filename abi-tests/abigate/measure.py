@@ -9,7 +9,7 @@ so what a tool would not see (a macro, packed, an alignment) is a type it does s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from elftools.common.exceptions import ELFError
@@ -18,7 +18,8 @@ from elftools.elf.elffile import ELFFile
 from . import inventory
 from .errors import GateError
 from .facts import KINDS, Fact, expression, facts
-from .inventory import Broken, Inventory, order
+from .inventory import Broken, Inventory, Taken, order
+from .keep import Keep
 from .run import must, run
 from .sides import Header
 from .toolchain import Toolchain
@@ -62,6 +63,8 @@ class Measured:
     pahole: str = ""
     abi: Path = Path()
     standards: list[str] | None = None      # the languages it serves, once that is known
+    seen: str = ""                          # the same where clang sees the same of two headers
+    keep: Keep = field(default_factory=Keep, repr=False)
 
     @property
     def include(self) -> str:
@@ -74,11 +77,25 @@ class Measured:
         The program goes there without a file: comparisons that run side by side share this.
         """
         chain = self.configuration.toolchain
-        command = [*(chain.clang if clang else chain.command), *flags, "-ffreestanding",
-                   *self.configuration.flags(self.header, self.folder), "-fsyntax-only",
-                   "-x", language, "-"]
-        done = run(command, f"{self.configuration.name}: a program", "clang", text_in=text)
-        return "" if done.returncode == 0 else done.stderr or f"status {done.returncode}"
+        command = (*(chain.clang if clang else chain.command), *flags, "-ffreestanding")
+
+        def compiled() -> str:
+            done = run([*command, *self.configuration.flags(self.header, self.folder), "-fsyntax-only",
+                        "-x", language, "-"], f"{self.configuration.name}: a program", "clang",
+                       text_in=text)
+            return "" if done.returncode == 0 else done.stderr or f"status {done.returncode}"
+        return self.keep.get(("program", command, language, text, self.header.content,
+                              self.configuration.before), compiled)
+
+    def alike(self, other: Measured) -> bool:
+        """
+        Whether the compiler saw the very same in both headers, as GNU C.
+
+        Only of clang this is known: its preprocessor showed it.
+        """
+        chain = self.configuration.toolchain
+        return chain == other.configuration.toolchain and chain.compiler == "clang" \
+            and self.seen == other.seen and self.header.path == other.header.path
 
     def plain(self, subject: str) -> str:
         """The type of a struct's member without typedefs, and the byte order it announces."""
@@ -123,17 +140,6 @@ def errors(text: str) -> dict[int, str]:
     return found
 
 
-def _constants(measured: Measured) -> set[str]:
-    """The macros that are integer constants, by trying."""
-    names = [m.name for m in measured.inventory.macros.values() if not m.parameters and m.body]
-    lines = [measured.include.strip()]
-    lines += [f"enum {{ gate_try_{n} = ({name}) }};" for n, name in enumerate(names)]
-    text = measured.compile("\n".join(lines) + "\n", "-std=gnu11", "-ferror-limit=0", "-w",
-                            clang=True)
-    wrong = errors(text)
-    return {name for n, name in enumerate(names, 2) if n not in wrong}
-
-
 def _probe(measured: Measured, wanted: list[Fact]) -> str:
     lines = [measured.include]
     for name in (*measured.inventory.structs, *measured.inventory.enums,
@@ -171,26 +177,48 @@ def _numbers(path: Path, count: int, chain: Toolchain) -> list[int]:
     return found[:-1]
 
 
-def measure(header: Header, configuration: Configuration, folder: Path,
-            surface: set[str] | None = None) -> Measured:
-    """
-    Compile the probe of a header and look at it with every tool.
-
-    `surface` are names that count even when the system's header defines them. Raises Broken when
-    the header does not compile, GateError when a tool does not see what is there.
-    """
+def _place(header: Header, folder: Path) -> Path:
     place = folder / header.path
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(header.text, encoding="utf-8")
-    source = folder / "probe.c"
+    return place
+
+
+def _take(header: Header, configuration: Configuration, folder: Path, surface: set[str] | None,
+          keep: Keep) -> Taken:
+    """The inventory of a header. Every compiler of an architecture has the same: clang takes it."""
+    place, source = _place(header, folder), folder / "probe.c"
+    clang = configuration.toolchain.clang
+
+    def take() -> Taken:
+        source.write_text(f"#include <{header.path}>\n", encoding="utf-8")
+        return inventory.take([*clang, *_FLAGS, *configuration.flags(header, folder)], source, place,
+                              surface, keep)
+    return keep.get(("taken", clang, header.content, configuration.before,
+                     frozenset(surface or ())), take)
+
+
+def measure(header: Header, configuration: Configuration, folder: Path,
+            surface: set[str] | None = None, like: Measured | None = None,
+            keep: Keep | None = None) -> Measured:
+    """
+    Compile the probe of a header and look at it with every tool.
+
+    `surface` are names that count even when the system's header defines them. `like` is a header
+    measured before: where the compiler sees the same in this one, it measures the same, too.
+    Raises Broken when the header does not compile, GateError when a tool does not see what is there.
+    """
+    keep = keep or Keep()
+    taken = _take(header, configuration, folder, surface, keep)
+    measured = Measured(header, configuration, folder, taken.inventory, seen=taken.seen, keep=keep)
     chain = configuration.toolchain
-    flags = [*_FLAGS, *configuration.flags(header, folder)]
-    source.write_text(f"#include <{header.path}>\n", encoding="utf-8")
-    measured = Measured(header, configuration, folder,
-                        inventory.take([*chain.clang, *flags], source, place, surface))
     if not measured.inventory.names():
         raise GateError(f"{header.shown} defines nothing on {chain.arch}: is it the right file?")
-    wanted = facts(measured.inventory, _constants(measured))
+    if like and measured.alike(like):
+        return replace(like, header=header, folder=folder, standards=None)
+    flags = [*_FLAGS, *configuration.flags(header, folder)]
+    source = folder / "probe.c"
+    wanted = facts(measured.inventory, taken.constants)
     source.write_text(_probe(measured, wanted), encoding="utf-8")
     done = run([*chain.command, *flags, *_DEBUG, "-c", "-o", folder / "probe.o", source],
                configuration.name, chain.command[0])

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from .errors import GateError
 
-_TIMEOUT = 120
+# A guard against hanging, and nothing else: a compiler on a machine that is busy takes its time.
+_TIMEOUT = 1800
 
 
 def run(command: list, what: str, install: str, cwd: Path | None = None,
