@@ -21,8 +21,9 @@ from abigate.toolchain import tool_versions, toolchains
 HERE = Path(__file__).resolve().parent
 LIST = HERE.parent / "mutants.yaml"
 
-#: Both data models and both byte orders; the other architectures add nothing to a mutant.
-ARCHES = ("x86_64", "i386", "ppc64")
+#: Both data models, both byte orders, and __u64 aligned to 4 and to 8: what only i386 sees, ppc64
+#: does not. The other architectures add nothing to a mutant.
+ARCHES = ("i386", "ppc64")
 
 Edits = list[list[str] | str]
 

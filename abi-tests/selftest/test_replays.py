@@ -8,6 +8,7 @@ import pytest
 from abigate import cli
 
 from . import systems
+from .command import bench
 
 #: Uses what QEMU uses of the NVLink2 definitions.
 CONSUMER = """
@@ -48,7 +49,7 @@ def consumer_fixture(tmp_path):
 
 def gate(capsys, *args):
     """(exit status, the findings, the notes) of a run."""
-    status = cli.main([*map(str, args), "--format", "json", "--quiet"])
+    status = cli.main([*map(str, args), "--format", "json", "--quiet"], bench())
     captured = capsys.readouterr()
     assert captured.err == ""
     said = json.loads(captured.out)
@@ -115,6 +116,6 @@ def test_a_kernel_that_differs_is_told_of(trees, tmp_path, capsys):
     path.write_text(text.replace("__u32 link_speed;", "__u16 link_speed; __u16 more;"),
                     encoding="utf-8")
     # Without a compiler of its own, a system that contradicts the released header is no answer.
-    status = cli.main(["--system", str(folder), "--quiet"])
+    status = cli.main(["--system", str(folder), "--quiet"], bench())
     assert status == 2
     assert "link_speed" in capsys.readouterr().err
