@@ -21,6 +21,7 @@ from codegen import cli
 from codegen.tests.compilers import compile_c
 from codegen.tests.support import mutate
 from codegen.tests.test_evolution import GROWN, WITHOUT
+from tests.lab import limits
 
 DATA = Path(__file__).resolve().parent / "data"
 ROOT = sides.ROOT
@@ -174,7 +175,7 @@ class Programs:
         key = (name, region, argsz, size, *told)
         if key not in self._answers:
             done = subprocess.run([self.driver(name), str(region), hex(size), str(argsz), *told],
-                                  capture_output=True, timeout=60, check=False)
+                                  capture_output=True, timeout=limits.seconds(60), check=False)
             assert done.returncode in (0, 22) and not done.stderr, done.stderr.decode()
             self._answers[key] = done.stdout if done.returncode == 0 else None
         return self._answers[key]
@@ -190,7 +191,7 @@ class Programs:
             paths.append(self.scratch / f"answer{n}")
             paths[-1].write_bytes(buffer)
         done = subprocess.run([self.client(kind, name), *paths], capture_output=True, text=True,
-                              timeout=60, check=False)
+                              timeout=limits.seconds(60), check=False)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         return done.stdout.strip()
 

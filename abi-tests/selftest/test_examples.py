@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from abigate import sides
+from tests.lab import limits
 
 FOLDER = sides.ROOT / "abi-tests/examples"
 HEADER = "include/uapi/linux/foo.h"
@@ -36,7 +37,7 @@ def steps():
 @pytest.mark.parametrize("name", ["github", "gitlab"])
 def test_examples_install_what_is_needed(name):
     listed = subprocess.run(["sh", "tests/setup.sh", "--list", "abi"], cwd=sides.ROOT, check=True,
-                            capture_output=True, text=True, timeout=60).stdout.split()
+                            capture_output=True, text=True, timeout=limits.seconds(60)).stdout.split()
     # What the spec needs, another project's header does not.
     needed = set(listed) - {"python3-jinja2", "python3-jsonschema"}
     line = steps()[name][0].replace("\\\n", " ").splitlines()[-1]
@@ -55,7 +56,7 @@ def project_fixture(tmp_path):
     for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "First."),
                     ("update-ref", "refs/remotes/origin/main", "HEAD")):
         subprocess.run(["git", "-c", "user.name=Test", "-c", "user.email=test@localhost", *command],
-                       cwd=tree, check=True, capture_output=True, timeout=60)
+                       cwd=tree, check=True, capture_output=True, timeout=limits.seconds(60))
     return tree
 
 
@@ -64,7 +65,7 @@ def project_fixture(tmp_path):
 def test_examples_judge(project, name, text, status):
     (project / HEADER).write_text(text, encoding="utf-8")
     done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", steps()[name][1]], cwd=project,
-                          capture_output=True, text=True, timeout=300, check=False,
+                          capture_output=True, text=True, timeout=limits.seconds(300), check=False,
                           env={**os.environ, "HOME": str(project), "GITHUB_BASE_REF": "main",
                                "CI_MERGE_REQUEST_DIFF_BASE_SHA": "HEAD"})
     assert done.returncode == status, done.stdout + done.stderr

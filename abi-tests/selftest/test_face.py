@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from abigate import face
-from tests.lab import build, flavours
+from tests.lab import build, flavours, limits
 from tests.lab.paths import BUILD, ROOT, locked
 
 COMMAND = ROOT / "abi-tests/face"
@@ -48,7 +48,7 @@ FOUND = {
 
 def run(*arguments):
     return subprocess.run([sys.executable, "-B", COMMAND, *arguments], capture_output=True,
-                          text=True, timeout=300, check=False)
+                          text=True, timeout=limits.seconds(300), check=False)
 
 
 @pytest.mark.parametrize("flavour", flavours.BUILT_FOR)

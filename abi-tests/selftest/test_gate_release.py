@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from abigate import sides
+from tests.lab import limits
 
 from .command import HEADER, ONE, SPEC, run
 
@@ -26,7 +27,8 @@ def clone_fixture(tmp_path):
 
 
 def git(tree, *args):
-    subprocess.run(["git", "-C", str(tree), *args], check=True, capture_output=True, timeout=60)
+    subprocess.run(["git", "-C", str(tree), *args], check=True, capture_output=True,
+                   timeout=limits.seconds(60))
 
 
 def test_against_a_commit(clone):
@@ -69,7 +71,7 @@ def test_a_release_that_measures_differently_is_no_verdict(clone):
     code = ("import sys; sys.path[:0] = ['abi-tests', '.']\nfrom pathlib import Path\n"
             "from abigate import release\nfolder = Path('abi-tests/baselines/v1')\n"
             "(folder / 'MANIFEST').write_text(release._sums(folder))")
-    subprocess.run(["/usr/bin/python3", "-c", code], cwd=clone, check=True, timeout=60)
+    subprocess.run(["/usr/bin/python3", "-c", code], cwd=clone, check=True, timeout=limits.seconds(60))
     done = run(*ONE, cwd=clone, command=clone / "abi-tests/gate")
     assert done.returncode == 2 and f"{name.removesuffix(' = ')} was 4, is 8" in done.stderr
 
@@ -86,7 +88,7 @@ def test_a_new_release(clone):
     done = run("--release", "2", "--quiet", cwd=clone, command=gate)
     assert done.returncode == 2 and "make generate" in done.stderr
     subprocess.run(["/usr/bin/python3", "-m", "codegen", "generate"], cwd=clone, check=True,
-                   capture_output=True, timeout=60)
+                   capture_output=True, timeout=limits.seconds(60))
     done = run("--release", "2", "--quiet", cwd=clone, command=gate)
     assert done.returncode == 0 and "abi-tests/baselines/v2" in done.stdout, done.stderr
     made = {path.relative_to(clone / "abi-tests/baselines/v2").as_posix()
@@ -102,7 +104,7 @@ def test_an_incompatible_interface_is_not_released(clone):
     (clone / sides.SPEC).write_text(SECOND.replace("memory: noncached", "memory: cacheable"),
                                     encoding="utf-8")
     subprocess.run(["/usr/bin/python3", "-m", "codegen", "generate"], cwd=clone, check=True,
-                   capture_output=True, timeout=60)
+                   capture_output=True, timeout=limits.seconds(60))
     done = run("--release", "2", "--quiet", cwd=clone, command=clone / "abi-tests/gate")
     assert done.returncode == 1 and "REGION_MEMORY_CHANGED" in done.stdout
     assert not (clone / "abi-tests/baselines/v2").exists()

@@ -8,6 +8,7 @@ import pytest
 
 from abigate import face
 from abigate.errors import GateError
+from tests.lab import limits
 
 # A module as modpost leaves it, as far as the face goes: an export for any licence, one with a
 # namespace, a parameter that taints the kernel, and one with operations of its own.
@@ -80,7 +81,8 @@ def module_fixture(tmp_path):
         defines = {"MORE_INFO": '""', "NAMESPACE": '""', **dict(macros)}
         subprocess.run(["gcc", "-c", "-O1", "-w", "-fno-pic", debug,
                         *(f"-D{key}={value}" for key, value in defines.items()),
-                        "-o", tmp_path / "made.ko", tmp_path / "made.c"], check=True, timeout=60)
+                        "-o", tmp_path / "made.ko", tmp_path / "made.c"], check=True,
+                       timeout=limits.seconds(60))
         return tmp_path / "made.ko"
     return compiled
 
@@ -134,9 +136,9 @@ def test_module_that_lacks_something(module, macros, words):
 def test_module_stripped_of_too_much(module, option, words):
     path = module()
     # strip leaves the symbols of an object file alone that relocations need.
-    subprocess.run(["objcopy", "--remove-section=.rela__*", path], check=True, timeout=60)
+    subprocess.run(["objcopy", "--remove-section=.rela__*", path], check=True, timeout=limits.seconds(60))
     subprocess.run(["strip", *([option] if option != "-s" else ["-s", "-R", ".symtab"]), path],
-                   check=True, timeout=60)
+                   check=True, timeout=limits.seconds(60))
     assert words in objection(path)
 
 
