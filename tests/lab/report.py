@@ -19,7 +19,7 @@ from collections import defaultdict
 import pytest
 
 from . import limits
-from .paths import ROOT, cache
+from .paths import ROOT, cache, disk_full
 
 _NOT_PASSED = ("failed", "error", "skipped", "xfailed", "xpassed")
 BUDGETS = ROOT / "tests/budgets.json"
@@ -116,6 +116,9 @@ class RunReport:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item, call):
         outcome = yield
+        full = disk_full(call.excinfo.value) if call.excinfo else None
+        if full:
+            outcome.get_result().sections.append(("the disk", full))
         if call.when == "teardown" and item.nodeid in self.began:
             wall, cpu = self.began[item.nodeid]
             outcome.get_result().user_properties.append(

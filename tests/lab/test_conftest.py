@@ -19,6 +19,7 @@ def run(folder, text, *arguments):
     done = subprocess.run([sys.executable, "-m", "pytest", *arguments, "test_it.py"], cwd=folder,
                           text=True, capture_output=True, check=False,
                           env={**os.environ, "PYTHONPATH": str(ROOT)})
+    (folder / "output").write_text(done.stdout, "utf-8")
     return done.returncode, done.stdout.splitlines()[-1]
 
 
@@ -66,3 +67,10 @@ def test_process_that_dies_has_failed(tmp_path):
     status, last = run(tmp_path, text, "-n", "1", "--dist", "loadfile", "--max-worker-restart", "0")
     assert status != 0
     assert last == "1 passed, 1 failed"
+
+
+def test_full_disk_is_told_with_the_file_and_the_room(tmp_path):
+    text = "def test_full(): raise OSError(28, 'No space left on device', '/there/file')\n"
+    run(tmp_path, text)
+    told = (tmp_path / "output").read_text("utf-8")
+    assert "no room on the disk for /there/file: a whole run needs about" in told
