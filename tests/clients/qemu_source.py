@@ -74,19 +74,31 @@ def _python(script: str, *arguments: object) -> None:
 
 
 @cache
-def generated(compiler: str) -> Path:
-    """What QEMU's configure and its scripts would have made, for one compiler."""
-    folder = BUILD / "tests-clients" / f"qemu-{compiler}"
+def _by_scripts() -> Path:
+    """What QEMU's scripts make, which is the same for every compiler."""
+    folder = BUILD / "tests-clients" / "qemu-scripts"
     remove_tree(folder)
-    for part in ("qapi", "trace", "conf", "linux"):
+    for part in ("qapi", "trace"):
         (folder / part).mkdir(parents=True)
-    for name, text in _CONFIG.items():
-        (folder / "conf" / name).write_text(text.format(host=HOSTS[compiler][0])
-                                            if name == "config-host.h" else text, "ascii")
     _python("qapi-gen.py", "-b", "-o", folder / "qapi", source() / "qapi/qapi-schema.json")
     for kind in ("h", "c"):
         _python("tracetool.py", f"--format={kind}", "--backend=syslog", "--group=hw_vfio",
                 source() / "hw/vfio/trace-events", folder / f"trace/trace-hw_vfio.{kind}")
+    return folder
+
+
+@cache
+def generated(compiler: str) -> Path:
+    """What QEMU's configure and its scripts would have made, for one compiler."""
+    folder = BUILD / "tests-clients" / f"qemu-{compiler}"
+    remove_tree(folder)
+    for part in ("conf", "linux"):
+        (folder / part).mkdir(parents=True)
+    for part in ("qapi", "trace"):
+        (folder / part).symlink_to(_by_scripts() / part)
+    for name, text in _CONFIG.items():
+        (folder / "conf" / name).write_text(text.format(host=HOSTS[compiler][0])
+                                            if name == "config-host.h" else text, "ascii")
     system = source() / "linux-headers/linux/vfio.h"
     (folder / "linux/vfio.h").write_text(without_nvlink2(system.read_text("utf-8")), "utf-8")
     (folder / "asm").symlink_to(source() / "linux-headers" / HOSTS[compiler][2])
