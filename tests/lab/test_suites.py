@@ -36,10 +36,16 @@ def test_machine_gets_the_processors_of_its_suite(started, suite, options):
 
 
 def test_longer_run_says_so_to_the_program_and_has_more_time(started):
-    suites.run_suite("7.2-4k", "race")
-    suites.run_suite("7.2-4k", "race", 10)
+    suites.run_suite("6.12-debug", "race")
+    suites.run_suite("6.12-debug", "race", 10)
     short, long = started
     assert short["command"] == ["/bin/nvtest", "race"]
     assert long["command"] == ["/bin/nvtest", "--times", "10", "race"]
     assert long["timeout"] == 10 * short["timeout"]
-    assert short["timeout"] >= 2 * suites.TIMEOUT
+    assert short["timeout"] >= 2 * suites.DEBUG_TIMEOUT
+
+
+def test_rounds_that_bring_little_are_more():
+    assert suites.program("7.2-4k", "race") == ["/bin/nvtest", "--times", "10", "race"]
+    assert suites.program("7.2-4k", "race", 3) == ["/bin/nvtest", "--times", "30", "race"]
+    assert suites.program("7.2-4k", "basic") == ["/bin/nvtest", "basic"]
