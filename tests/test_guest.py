@@ -63,9 +63,9 @@ def verdicts_fixture(request):
     """The machines of all the tests of this session; they start with the first of these tests."""
     wanted = {}
     for item in request.session.items:
-        if "verdicts" in getattr(item, "fixturenames", ()) and hasattr(item, "callspec"):
-            flavour, suite, case = item.callspec.params.values()
-            wanted.setdefault((flavour, suite), []).append(case)
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        if "case_name" in params:
+            wanted.setdefault((params["flavour"], params["suite"]), []).append(params["case_name"])
     for key, cases in wanted.items():
         wanted[key] = affected.named_tests(key[1], cases) if affected.NAMED in os.environ else []
     report = request.config.pluginmanager.get_plugin("run-report")
