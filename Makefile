@@ -13,6 +13,14 @@ WORKERS ?= $(shell expr $$(nproc) + 1)
 
 export PYTHONDONTWRITEBYTECODE := 1
 
+# Runs a target that takes long, and keeps the result of a run of everything; the others record
+# themselves. A variable that makes the run another one makes it a part.
+part = $(strip $(SECONDS)$(SEED)$(MINUTES)$(KERNELS)$(BOOTS)$(ARGS))
+define long
+@status=0; $(1) || status=$$?; result=passed; [ $$status -eq 0 ] || result="failed ($$status)"; \
+	$(if $(part),,$(lab) long-targets --record $@ "$$result" || :;) exit $$status
+endef
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help generate check-generated demo check test test-guest test-clients test-debug test-mutants \
@@ -46,11 +54,11 @@ test-clients: ## only the programs of others: QEMU 7.2, a KVM guest, those who i
 
 attack: ## be a hostile owner of a GPU: SECONDS=600 SEED=1 make the run longer, and repeat one
 	@$(setup) test
-	@$(lab) attack $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+	$(call long,$(lab) attack $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)))
 
 soak: ## look for rare things, long: races, the attack, failing allocations, fuzzing; MINUTES=60
 	@$(setup) test
-	@$(lab) soak $(if $(MINUTES),--minutes $(MINUTES))
+	$(call long,$(lab) soak $(if $(MINUTES),--minutes $(MINUTES)))
 
 test-debug: ## only what runs in the debug kernel: KUnit, races, failing allocations, the attack
 	@$(setup) test
@@ -62,7 +70,7 @@ test-mutants: ## take each fix out of the driver in turn; the test that names it
 
 fuzz: ## look for inputs that break the decoder: SECONDS=600 looks longer
 	@$(setup) test
-	@NVLINK2_FUZZ_SECONDS=$(or $(SECONDS),60) $(PYTHON) -m pytest tests/decoder/test_libfuzzer.py $(ARGS)
+	$(call long,NVLINK2_FUZZ_SECONDS=$(or $(SECONDS),60) $(PYTHON) -m pytest tests/decoder/test_libfuzzer.py $(ARGS))
 
 generate: ## write everything below generated/ and uapi/ from the spec
 	@$(setup) codegen
@@ -94,7 +102,7 @@ lint: ## static checks: gcc and clang at W=1, sparse, checkpatch, coccinelle, py
 
 bench: ## count the driver's instructions, against the targets: KERNELS="6.12-4k" BOOTS=5 WRITE=1
 	@$(setup) test
-	@$(lab) bench $(KERNELS) $(if $(BOOTS),--boots $(BOOTS)) $(if $(WRITE),--write)
+	$(call long,$(lab) bench $(KERNELS) $(if $(BOOTS),--boots $(BOOTS)) $(if $(WRITE),--write))
 
 bench-ratios: ## write the ratios that `make test` compares with, tests/bench/ratios.json
 	@$(setup) test
@@ -132,7 +140,7 @@ patch-series: ## write the driver as patches for `git am`: KTREE=DIR, OUT=DIR (d
 
 test-deb: ## install the Debian packages in a root with nothing but apt in it, and purge them
 	@$(setup) cleanroot
-	@$(PYTHON) -m tests.packaging.cleanroot
+	$(call long,$(PYTHON) -m tests.packaging.cleanroot)
 
 test-in-tree: ## put the driver into Linux 6.12 and 7.2 and build those: module, built-in, COMPILE_TEST
 	@$(setup) test
