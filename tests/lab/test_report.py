@@ -28,6 +28,8 @@ def test_part_over_twice_its_budget_is_told():
     assert "lint took 201 processor seconds" in told and "100" in told
     assert not report.over_budget({"lint": (1, 201)}, budgets, 1.1)
     assert len(report.over_budget({"small": (1, 41)}, budgets, 1)) == 1
+    assert not report.over_budget({"small": (1, 41)}, budgets, 1, more=10)
+    assert len(report.over_budget({"small": (1, 51)}, budgets, 1, more=10)) == 1
 
 
 def test_machines_come_first_among_processes_and_last_in_one():
