@@ -33,7 +33,7 @@ def pytest_generate_tests(metafunc):
 
 
 class Verdicts:
-    """What the machines of a session came to, each looked at once."""
+    """The results of the machines of a session, each judged once."""
 
     def __init__(self, boots):
         self.boots = boots

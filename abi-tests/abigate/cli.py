@@ -163,7 +163,7 @@ def _release(args: argparse.Namespace, gate: Gate, tools: dict[str, str]) -> int
 
 class Bench:
     """
-    What the runs of one process share: their tools, and what they have measured.
+    The tools and measurements that the runs of one process share.
 
     `scratch` has to last as long; tools and headers that change in the meantime are not noticed.
     """

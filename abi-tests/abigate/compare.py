@@ -42,7 +42,7 @@ class Result:
 @dataclass
 class Gate:
     """
-    Compares sides. What has been measured of an old side, and that the detectors can see, is kept
+    Compares sides. The measurements of an old side, and that the detectors can see, are kept
     for the next comparison, and with one `keep` and a scratch that lasts for the next gate, too.
     """
 
@@ -206,7 +206,7 @@ def _sighting(seen: tuple[str, str, str], detector: str, configuration: Configur
 
 def _detect(old: Measured, new: Measured, prefix: str, stored: Path | None = None) -> list[Sighting]:
     """
-    What the detectors of headers see in one configuration.
+    The sightings of the headers' detectors in one configuration.
 
     Where the compiler sees the same in both, only other languages may see more: what the release
     has of libabigail is compared all the same.

@@ -260,7 +260,7 @@ def take(clang: list, source: Path, header: Path, more: set[str] | None = None,
 
 
 def _try(clang: list, source: Path, macros: dict[str, Macro], *flags: str) -> tuple[str, frozenset[str]]:
-    """What clang says of the header, and the macros that are integer constants, by trying each."""
+    """Clang's view of the header, and the macros that are integer constants, by trying each."""
     names = [m.name for m in macros.values() if not m.parameters and m.body]
     lines = [source.read_text(encoding="utf-8").splitlines()[0]]
     lines += [f"enum {{ gate_try_{n} = ({name}) }};" for n, name in enumerate(names)]

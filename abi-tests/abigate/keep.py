@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a process has found out already: the same question is not put to a compiler twice."""
+"""Keeps the answers of one process: the same question is not put to a compiler twice."""
 
 from __future__ import annotations
 

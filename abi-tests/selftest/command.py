@@ -34,7 +34,7 @@ def _scratch():
 
 @functools.cache
 def bench():
-    """What all runs of the gate in this process share: its self-check and the old sides."""
+    """The self-check and the old sides, which all runs of the gate in this process share."""
     return cli.Bench(Path(_scratch().name))
 
 

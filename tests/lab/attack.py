@@ -11,7 +11,7 @@ FLAVOUR = "6.12-debug"
 # Of `make attack`, and of `make test`. A broken driver is found within 20 s; every third round of 5 s
 # has no ATSD registers. `make soak` has it long.
 SECONDS = 60
-SHORT_SECONDS = 30
+SHORT_SECONDS = 60
 # Booting, and comparing memory between the rounds. On a machine that is busy the attack itself lasts
 # up to eight times as long.
 _EXTRA_TIME = 90

@@ -75,7 +75,7 @@ def counts(stats):
 
 
 def processor_seconds():
-    """What this process and the children it has waited for have used."""
+    """The time used by this process and the children it has waited for."""
     return sum(used.ru_utime + used.ru_stime for used in
                map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
 
@@ -150,7 +150,7 @@ class RunReport:
             session.exitstatus = 1
 
     def complaints(self):
-        """What is wrong with the run itself, and with no test."""
+        """Faults of the run itself that belong to no test."""
         slowness = limits.slowness()
         return over_budget(self.parts, json.loads(BUDGETS.read_text("utf-8")), slowness,
                            _KERNELS * slowness if self.cold else 0)
