@@ -2,8 +2,8 @@
 """
 What runs in the emulated machine: one item per test of nvtest, flavour and suite.
 
-Each (flavour, suite) boots once. The scheduler starts the machines with the first of these
-tests; the tests then pick their results out of the consoles.
+A machine boots once for several suites, or for one. The scheduler starts the machines with the
+first of these tests; the tests then pick their results out of the consoles.
 """
 
 import os
@@ -11,7 +11,8 @@ import sys
 
 import pytest
 
-from tests.lab import affected, flavours, judge, kernelbugs, kernelstable, schedule, suites
+from tests.lab import (affected, flavours, interactive, judge, kernelbugs, kernelstable, machine,
+                       schedule, suites)
 from tests.lab.errors import Findings, LabError
 
 
@@ -99,7 +100,9 @@ def test_guest(verdicts, flavour, suite, case_name):
         assert not stray, "\n".join(f"{case.name}: {case.detail}" for case in stray)
     case = cases[case_name]
     if not case.ok:
-        pytest.fail(f"{flavour} {suite}: {case_name}\n{case.detail}", pytrace=False)
+        aside = verdicts.boots.result(flavour, suite).aside
+        pytest.fail("\n".join([f"{flavour} {suite}: {case_name}", *([aside] if aside else []), case.detail]),
+                    pytrace=False)
 
 
 def test_table_of_kernels_is_what_ran(verdicts):
@@ -139,6 +142,29 @@ def test_demo_shows_the_machine():
                  "bridges   0001:01:00.1 (25 Gbit/s), 0001:01:00.2 (25 Gbit/s)",
                  'pread  gave  "written through mmap of GPU RAM"'):
         assert line in text, f"no {line!r} in:\n{text}"
+
+
+def test_command_that_leaves_something_behind_fails():
+    """init tells it of each of several commands in one machine, and the next one runs all the same."""
+    commands = [["/bin/busybox", "true"],
+                ["/bin/busybox", "insmod", "/lib/modules/nvlink2-vfio-pci.ko"],
+                ["/bin/busybox", "rmmod", "nvlink2_vfio_pci"],
+                ["/bin/busybox", "sh", "-c", "/bin/busybox sleep 1000 >/dev/null 2>&1 &"],
+                ["/bin/busybox", "sh", "-c", "exit 3"],
+                ["/bin/busybox", "kill", "-9", "-1"]]
+    flavour = next(iter(flavours.FLAVOURS))
+    try:
+        outcome = machine.boot(flavour, machine.joined(commands),
+                               [*suites.payload(flavour), ("bin/busybox", interactive.busybox())],
+                               suites.timeout(flavour), log=suites.log_path(flavour, "left-behind"))
+    except (Findings, LabError) as error:
+        pytest.fail(str(error), pytrace=False)
+    found = judge.parts(outcome, len(commands))
+    said = ["\n".join(part.console[:-part.shared]) for part in found]
+    assert [part.status for part in found] == [0, 1, 0, 1, 3, 0], "\n".join(outcome.console[-60:])
+    assert "left behind: the module nvlink2_vfio_pci" in said[1]
+    assert "/bin/busybox sleep 1000" in said[3] and "left behind" not in said[0] + said[2] + said[5]
+    assert judge.end_status(judge.split(outcome.console)[1], outcome.nonce) == 1
 
 
 def test_case_names_do_not_collide():

@@ -10,18 +10,22 @@
  * end marker only with the nonce it put into this machine's initramfs.
  *
  * Files the harness provides:
- *   /lab/argv    the command, its arguments ended by NUL each
+ *   /lab/argv    the commands, their arguments ended by NUL each, an empty
+ *                argument between two commands
  *   /lab/nonce   what the end marker has to repeat
  *   /lab/modules one module per line: path [parameters]
  *   /lab/console if it exists, the command gets the console itself (a shell)
  *   /lab/health  if it exists, the debug kernel tells what it found, at the end
  */
 #define _GNU_SOURCE
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +42,7 @@
 
 /* A kernel log record holds 1024 bytes at most; the rest of a line follows as TAG_MORE. */
 #define PIECE 900
-#define MAX_ARGS 64
+#define MAX_ARGS 256
 
 static int kmsg = -1;
 
@@ -101,20 +105,26 @@ static char *read_file(const char *path, size_t *len)
 {
 	static const size_t room = 65536;
 	char *buf = malloc(room);
+	size_t used = 0;
 	ssize_t n = -1;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (buf && fd >= 0)
-		n = read(fd, buf, room - 1);
+	/* Files of the kernel's may come in pieces. */
+	while (buf && fd >= 0 && used < room - 1) {
+		n = read(fd, buf + used, room - 1 - used);
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+	}
 	if (fd >= 0)
 		close(fd);
 	if (n < 0) {
 		free(buf);
 		return NULL;
 	}
-	buf[n] = '\0';
+	buf[used] = '\0';
 	if (len)
-		*len = (size_t)n;
+		*len = used;
 	return buf;
 }
 
@@ -246,25 +256,150 @@ static int run(char **argv)
 	return pump(pipes[0], child);
 }
 
-static int run_argv_file(void)
+/* The modules there were before the first command. */
+static char *modules_before;
+
+static bool was_there(const char *module)
+{
+	size_t len = strlen(module);
+	const char *at = modules_before;
+
+	/* One a line, its name first. */
+	while (at && *at) {
+		if (!strncmp(at, module, len) && at[len] == ' ')
+			return true;
+		at = strchr(at, '\n');
+		at += !!at;
+	}
+	return false;
+}
+
+static int modules_left(void)
+{
+	char *now = read_file("/proc/modules", NULL);
+	char *save = NULL;
+	char *line;
+	int left = 0;
+
+	if (!now) {
+		say("cannot read /proc/modules: %s", strerror(errno));
+		return 1;
+	}
+	for (line = strtok_r(now, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		line[strcspn(line, " ")] = '\0';
+		if (was_there(line))
+			continue;
+		say("left behind: the module %s", line);
+		left++;
+	}
+	free(now);
+	return left;
+}
+
+/* Threads of the kernel and zombies have no command line. */
+static int processes_left(void)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char path[64];
+	char *words;
+	size_t len, i;
+	int left = 0;
+
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	while (proc && (entry = readdir(proc))) {
+		if (!isdigit((unsigned char)entry->d_name[0]) || atoi(entry->d_name) == getpid())
+			continue;
+		snprintf(path, sizeof(path), "/proc/%.20s/cmdline", entry->d_name);
+		len = 0;
+		words = read_file(path, &len);
+		if (words && len) {
+			for (i = 0; i + 1 < len; i++)
+				words[i] = words[i] ? words[i] : ' ';
+			say("left behind: the process %.20s, %.200s", entry->d_name, words);
+			left++;
+		}
+		free(words);
+	}
+	if (proc)
+		closedir(proc);
+	return left + !proc;
+}
+
+static void tell_start(char **argv)
+{
+	char text[400] = "";
+	size_t used = 0;
+
+	for (; *argv && used < sizeof(text); argv++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used, " %s", *argv);
+	say("start%s", text);
+}
+
+/* The exit status as a shell has it; 255 for a command that a signal ended. */
+static int plain(int status)
+{
+	if (status == -1 || !WIFEXITED(status))
+		return 255;
+	return WEXITSTATUS(status);
+}
+
+/*
+ * One of several commands. The next one finds the machine as this one did, or
+ * this one has failed.
+ */
+static int run_one_of(char **argv, const char *nonce, unsigned int nr)
+{
+	int status;
+
+	tell_start(argv);
+	status = run(argv);
+	if (status != -1 && WIFSIGNALED(status))
+		say("command killed by signal %d", WTERMSIG(status));
+	status = plain(status);
+	/* Work the kernel deferred may still complain of this command. */
+	usleep(100000);
+	if (modules_left() + processes_left() && !status)
+		status = 1;
+	say("done %s %u status=%d", nonce, nr, status);
+	return status;
+}
+
+/* Runs the commands; the status is that of the first one that failed, as waitpid() has it. */
+static int run_argv_file(const char *nonce)
 {
 	char *argv[MAX_ARGS + 1];
 	size_t len = 0;
 	char *args = read_file("/lab/argv", &len);
 	char *arg = args;
-	int argc = 0;
+	int argc = 0, first = 0, failed = 0, status, i;
+	unsigned int nr = 0;
 
 	while (args && argc < MAX_ARGS && arg < args + len) {
-		argv[argc++] = arg;
+		argv[argc++] = *arg ? arg : NULL;
 		arg += strlen(arg) + 1;
 	}
 	argv[argc] = NULL;
-	if (!argc) {
+	if (!argc || !argv[0]) {
 		say("no command in /lab/argv");
 		return -1;
 	}
-	say("start %s", argv[0]);
-	return run(argv);
+	for (i = 0; i < argc && argv[i]; i++)
+		;
+	if (i == argc) {
+		tell_start(argv);
+		return run(argv);
+	}
+	modules_before = read_file("/proc/modules", NULL);
+	for (i = 0; i <= argc; i++) {
+		if (argv[i])
+			continue;
+		status = run_one_of(argv + first, nonce, nr++);
+		failed = failed ? failed : status;
+		first = i + 1;
+	}
+	return failed << 8;
 }
 
 static int write_file(const char *path, const char *text)
@@ -324,18 +459,17 @@ int main(void)
 	int status;
 
 	mount_all();
+	nonce = read_file("/lab/nonce", NULL);
 	missing = load_modules();
-	status = missing ? -1 : run_argv_file();
+	status = missing ? -1 : run_argv_file(nonce ? nonce : "-");
 	if (!access("/lab/health", F_OK))
 		tell_health();
-	nonce = read_file("/lab/nonce", NULL);
 
 	/* Work the kernel deferred may still complain: let it, before success is said. */
 	usleep(100000);
 	if (status != -1 && WIFSIGNALED(status))
 		say("command killed by signal %d", WTERMSIG(status));
-	say("end %s status=%d", nonce ? nonce : "-",
-	    status != -1 && WIFEXITED(status) ? WEXITSTATUS(status) : 255);
+	say("end %s status=%d", nonce ? nonce : "-", plain(status));
 
 	/* Power-off takes 9 s here: the harness kills its emulator instead. */
 	for (;;)

@@ -47,6 +47,9 @@ const char *driver_parameter(const char *name)
 	return path;
 }
 
+/* Where modules are loaded from. */
+const char *module_folder = "/lib/modules";
+
 static char sim_params[4096];
 static int log_fd = -1;
 
@@ -147,7 +150,7 @@ static int try_load(const char *name, const char *params)
 	long ret;
 	int fd;
 
-	snprintf(path, sizeof(path), "/lib/modules/%s.ko", name);
+	snprintf(path, sizeof(path), "%s/%s.ko", module_folder, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	CHECKF(fd >= 0, "%s: %s", path, strerror(errno));
 	ret = syscall(SYS_finit_module, fd, params, 0);

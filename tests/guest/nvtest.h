@@ -98,6 +98,7 @@ bool module_is_busy(const char *name);
 void module_load(const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void module_unload(const char *name);
+extern const char *module_folder;
 void driver_insert(void);
 void driver_load(void);
 void driver_unload(void);

@@ -81,6 +81,39 @@ def end_status(harness, nonce):
     return None
 
 
+def parts(outcome, count):
+    """
+    The Outcomes of `count` commands that ran in one machine, in their order; None for one that never
+    began. Each has what all of them share, the beginning of the machine and its end, and the status
+    that init tells of the command.
+    """
+    begins, ends, number = {}, {}, -1
+    done = re.compile(rf"done {re.escape(outcome.nonce)} (\d+) status=(\d+)")
+    for at, line in enumerate(outcome.console):
+        match = _RECORD.search(line)
+        if not match or match[1] != ":":
+            continue
+        ended = done.fullmatch(match[2])
+        if ended:
+            ends[int(ended[1])] = at, int(ended[2])
+        elif match[2].startswith("start "):
+            number += 1
+            begins[number] = at
+    boot = outcome.console[:begins.get(0, len(outcome.console))]
+    last = ends.get(count - 1)
+    rest = outcome.console[last[0] + 1:] if last else []
+    found = []
+    for number in range(count):
+        if number not in begins:
+            found.append(None)
+            continue
+        end, status = ends.get(number, (len(outcome.console) - 1, None))
+        own = outcome.console[begins[number]:end + 1]
+        found.append(outcome._replace(console=[*boot, *own, *rest], status=status,
+                                      shared=len(rest)))
+    return found
+
+
 def tail(console, count=40):
     """The last lines of a console, for a failure message."""
     return "\n".join(["last lines of the console:", *console[-count:]])
@@ -90,6 +123,9 @@ def judge_end(outcome):
     """The case `end marker`."""
     _, harness, _ = split(outcome.console)
     status = end_status(harness, outcome.nonce)
+    # Of several commands each is judged by its own; the machine has to end well for all of them.
+    if status is not None and outcome.status is not None:
+        status = outcome.status
     if status == 0:
         return Case(END_CASE, True, "")
     said = "\n".join(line for line in harness if not line.startswith("end "))

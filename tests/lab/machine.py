@@ -41,6 +41,10 @@ class Outcome(NamedTuple):
     seconds: float
     firmware_hangs: int
     cpu: float = 0.0   # the emulator's processor time, of the start that counts
+    # Of one command of several that ran in a machine:
+    status: int = None  # its own; that of the machine is in the end marker
+    shared: int = 0     # so many lines at the end of the console are about all of them
+    aside: str = ""     # what it did in a machine of its own
 
 
 def initramfs(kernel, argv, nonce, files=(), console=False):
@@ -67,7 +71,10 @@ def initramfs(kernel, argv, nonce, files=(), console=False):
 
 def payload(flavour, kunit=False):
     """What every machine of the project carries: our modules, the tests, the golden blobs."""
-    files = [(f"lib/modules/{name}", path) for name, path in build.modules(flavour, kunit).items()]
+    files = [(f"lib/modules/{name}", path) for name, path in build.modules(flavour).items()]
+    if kunit:
+        files += [(f"lib/modules/kunit/{name}", path)
+                  for name, path in build.modules(flavour, kunit).items()]
     files.append(("bin/nvtest", build.nvtest()))
     golden = sorted((ROOT / "generated/user/golden").glob("*.bin"))
     if not golden:
@@ -75,10 +82,19 @@ def payload(flavour, kunit=False):
     return files + [(f"golden/{path.name}", path) for path in golden]
 
 
+def joined(commands):
+    """Several commands as one list of arguments for boot(): an empty one stands between two."""
+    words = list(commands[0])
+    for command in commands[1:]:
+        words += ["", *command]
+    return words
+
+
 def boot(flavour, argv, files=(), timeout=120, on_line=None, append="",
          extra=flavours.COUNTED_TIME, devices=None, log=None):
     """
-    Boots a flavour, runs argv in it, and returns the Outcome. `extra` goes to the emulator, in
+    Boots a flavour, runs argv in it (one command, or several as joined() makes them of these), and
+    returns the Outcome. `extra` goes to the emulator, in
     place of counted time, and `devices` in place of the functions to dress.
 
     A start that hangs in firmware is said and repeated, and one whose emulator was killed by a

@@ -17,13 +17,13 @@ import threading
 import time
 from typing import NamedTuple
 
-from . import build, flavours, progress, suites
+from . import build, flavours, progress, suites, together
 from .errors import Findings, LabError
 from .paths import ROOT
 from .progress import note
 
 # About how long a machine takes, in seconds, to start the long ones first. Only the order depends on it.
-_SECONDS = {"race": 120, "failnth": 80, "attack": 70, "basic": 40, "kvm": 45, "clients": 40}
+_SECONDS = {"race": 120, "failnth": 80, "attack": 100, "basic": 60, "kvm": 45, "clients": 40}
 _OTHERS = 25
 
 
@@ -89,8 +89,8 @@ class Boots:
 
     def _prepare_all(self):
         by_kernel = {}
-        for flavour, suite in self.wanted:
-            by_kernel.setdefault(flavours.flavour(flavour).base, []).append((flavour, suite))
+        for pairs in suites.boots(self.wanted):
+            by_kernel.setdefault(flavours.flavour(pairs[0][0]).base, []).append(pairs)
         # A stock kernel is fetched in seconds; one of our own may have to be built.
         for base in sorted(by_kernel, key=lambda name: bool(flavours.flavour(name).recipe)):
             try:
@@ -98,11 +98,11 @@ class Boots:
                 error = None
             except (Findings, LabError, OSError) as caught:
                 error = caught
-            for flavour, suite in by_kernel[base]:
+            for pairs in by_kernel[base]:
                 if error:
-                    self._finish((flavour, suite), error)
+                    self._finish(dict.fromkeys(pairs, error))
                 else:
-                    self._ready.put((-_SECONDS.get(suite, _OTHERS), flavour, suite))
+                    self._ready.put((-sum(_SECONDS.get(suite, _OTHERS) for _, suite in pairs), pairs))
 
     def _prepare(self, base):
         """Makes a kernel ready in a process of its own, whose processor time can be told."""
@@ -133,21 +133,31 @@ class Boots:
                 if self._closing or not self._left:
                     return
             try:
-                _, flavour, suite = self._ready.get(timeout=0.5)
+                _, pairs = self._ready.get(timeout=0.5)
             except queue.Empty:
                 continue
             started = time.monotonic()
             try:
-                outcome = suites.run_suite(flavour, suite, only=self.wanted[flavour, suite])
-                self.costs[flavour, suite] = Cost(time.monotonic() - started,
-                                                  getattr(outcome, "cpu", 0.0))
+                outcomes, cpu = self._run(pairs)
+                what = "+".join(suite for _, suite in pairs)
+                self.costs[pairs[0][0], what] = Cost(time.monotonic() - started, cpu)
             # A thread that ended by an exception would leave the tests waiting for ever.
             except Exception as error:  # pylint: disable=broad-exception-caught
-                outcome = error
-            self._finish((flavour, suite), outcome)
+                outcomes = dict.fromkeys(pairs, error)
+            self._finish(outcomes)
 
-    def _finish(self, key, outcome):
-        self._results[key] = outcome
+    def _run(self, pairs):
+        """({(flavour, suite): Outcome}, seconds of processors) of one machine."""
+        flavour, suite = pairs[0]
+        if len(pairs) == 1:
+            outcome = suites.run_suite(flavour, suite, only=self.wanted[flavour, suite])
+            return {(flavour, suite): outcome}, getattr(outcome, "cpu", 0.0)
+        outcomes, cpu = together.run(flavour, [suite for _, suite in pairs])
+        return {(flavour, suite): outcome for suite, outcome in outcomes.items()}, cpu
+
+    def _finish(self, outcomes):
+        self._results.update(outcomes)
         with self._lock:
-            self._left -= 1
-        self._done[key].set()
+            self._left -= len(outcomes)
+        for key in outcomes:
+            self._done[key].set()

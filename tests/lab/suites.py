@@ -31,6 +31,8 @@ HASH_SUITES = ("hash",)
 ALL_SUITES = tuple(dict.fromkeys((*SUITES, *HASH_SUITES, *sum(DEBUG_SUITES.values(), ()))))
 # Ours in the place of the driver of 2018; for `make test-reference`, and no part of `make test`.
 IN_VFIO_PCI = "in_vfio_pci"
+# Allocations that fail all over the kernel, and an hour of abuse in a minute.
+_LAST = ("failnth", attack.SUITE)
 # Time limits of a suite, on a quiet machine; limits.seconds() makes those of this one.
 TIMEOUT = 60
 DEBUG_TIMEOUT = 600
@@ -60,6 +62,28 @@ def emulator(flavour, suite):
 def program(suite, times=1):
     """The command that runs a suite; what repeats does so `times` as often as in `make test`."""
     return ["/bin/nvtest", *(("--times", str(times)) if times != 1 else ()), suite]
+
+
+def shares(suite):
+    """
+    Whether a suite may run in one machine with others: each begins and ends with our modules
+    unloaded, which init looks at. A measurement and what carries a whole client may not, and what
+    takes the kernel down.
+    """
+    return suite not in (bench.SUITE, *clients.SUITES, *kernelbugs.TESTS)
+
+
+def boots(wanted):
+    """
+    Which suites run in one machine: lists of (flavour, suite). `wanted` are such pairs, each with
+    the names of the tests that are to run; where there are some, the suite has a machine alone.
+    """
+    found = {}
+    for (flavour, suite), only in wanted.items():
+        key = (flavour, emulator(flavour, suite)) if shares(suite) and not only else (flavour, suite)
+        found.setdefault(key, []).append((flavour, suite))
+    # What leaves most traces in the kernel comes last.
+    return [sorted(pairs, key=lambda pair: pair[1] in _LAST) for pairs in found.values()]
 
 
 def names(suite):
@@ -106,18 +130,26 @@ def run_suite(flavour, suite, times=1, only=()):
     command = [*program(suite, times), *(only if takes_names(suite) else ())]
     if suite in kernelbugs.TESTS:
         command = ["/bin/nvtest", kernelbugs.SUITE, suite]
-    files = payload(flavour, with_kunit=suite == kunit.SUITE) + clients.payload(flavour, suite)
-    title = f"{flavour} {suite}"
-    note(f"{title}: starting the machine")
-    debug = flavours.flavour(flavour).debug
-    if debug:
+    return start(flavour, [suite], command, timeout(flavour) * times)
+
+
+def timeout(flavour):
+    """The time limit of a suite on a flavour, on this machine."""
+    return limits.seconds(DEBUG_TIMEOUT if flavours.flavour(flavour).debug else TIMEOUT)
+
+
+def start(flavour, chosen, command, limit):
+    """Boots a flavour for a suite, or for several that boots() put together; the Outcome."""
+    title = "+".join(chosen)
+    files = payload(flavour, with_kunit=kunit.SUITE in chosen)
+    files += clients.payload(flavour, chosen[0])
+    note(f"{flavour} {title}: starting the machine")
+    if flavours.flavour(flavour).debug:
         files.append(("lab/health", b""))
-    outcome = machine.boot(flavour, command, files,
-                           limits.seconds((DEBUG_TIMEOUT if debug else TIMEOUT) * times),
-                           on_line=_Teller(title), extra=emulator(flavour, suite),
-                           log=log_path(flavour, suite))
-    note(f"{title}: stopped after {outcome.seconds:.1f} s, {outcome.cpu:.1f} s of a processor "
-         f"({outcome.reason})")
+    outcome = machine.boot(flavour, command, files, limit, on_line=_Teller(f"{flavour} {title}"),
+                           extra=emulator(flavour, chosen[0]), log=log_path(flavour, title))
+    note(f"{flavour} {title}: stopped after {outcome.seconds:.1f} s, {outcome.cpu:.1f} s of a "
+         f"processor ({outcome.reason})")
     return outcome
 
 

@@ -22,6 +22,7 @@ def lab_fixture(monkeypatch):
     monkeypatch.setattr(schedule.suites, "run_suite",
                         lambda flavour, suite, **_: did.append((flavour, suite)) or f"{flavour} {suite}")
     monkeypatch.setattr(schedule.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(schedule.suites, "shares", lambda suite: False)
     yield did
     progress.redirect(None)
 
@@ -59,6 +60,17 @@ def test_longest_machine_of_those_ready_starts_first(lab, monkeypatch):
     ran = [key[1] for key in lab if isinstance(key, tuple)]
     assert sorted(ran) == sorted(suite for _, suite in wanted)
     assert ran[1:] == sorted(ran[1:], key=["race", "kvm", "basic", "topology"].index)
+
+
+def test_suites_that_share_a_machine_have_one(lab, monkeypatch):
+    monkeypatch.setattr(schedule.suites, "shares", lambda suite: suite != "kvm")
+    monkeypatch.setattr(schedule.together, "run", lambda flavour, chosen: (
+        {suite: lab.append((flavour, tuple(chosen))) or f"{suite} of {len(chosen)}" for suite in chosen}, 7.0))
+    boots = schedule.Boots({("6.12-4k", suite): () for suite in ("basic", "kvm", "dma")}, lambda text: None)
+    assert boots.result("6.12-4k", "dma") == "dma of 2" and boots.result("6.12-4k", "kvm") == "6.12-4k kvm"
+    boots.close()
+    assert ("6.12-4k", "kvm") in lab and ("6.12-4k", ("basic", "dma")) in lab
+    assert boots.costs["6.12-4k", "basic+dma"].cpu == 7.0
 
 
 def test_kernel_that_cannot_be_made_fails_its_suites_and_no_other(lab, monkeypatch):
