@@ -66,7 +66,8 @@ def test_suites_that_share_a_machine_have_one(lab, monkeypatch):
     monkeypatch.setattr(schedule.suites, "shares", lambda suite: suite != "kvm")
     monkeypatch.setattr(schedule.together, "run", lambda flavour, chosen: (
         {suite: lab.append((flavour, tuple(chosen))) or f"{suite} of {len(chosen)}" for suite in chosen}, 7.0))
-    boots = schedule.Boots({("6.12-4k", suite): () for suite in ("basic", "kvm", "dma")}, lambda text: None)
+    boots = schedule.Boots({("6.12-4k", suite): () for suite in ("basic", "kvm", "dma")},
+                           lambda text: None)
     assert boots.result("6.12-4k", "dma") == "dma of 2" and boots.result("6.12-4k", "kvm") == "6.12-4k kvm"
     boots.close()
     assert ("6.12-4k", "kvm") in lab and ("6.12-4k", ("basic", "dma")) in lab

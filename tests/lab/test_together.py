@@ -6,7 +6,7 @@ import pytest
 from tests.lab import attack, flavours, judge, kernelbugs, kunit, machine, suites, together
 
 BOOT = ["[    0.000000] Linux version 6.12", "[    0.1] radix-mmu: Initializing Radix MMU"]
-END = ["[    9.0] nvlab: end 5eed status=0"]
+END = ("[    9.0] nvlab: end 5eed status=0",)
 SUITES = ["basic", "dma", "fault"]
 
 
@@ -50,7 +50,7 @@ def lab_fixture(monkeypatch, tmp_path):
     return lab
 
 
-def failed(lab):
+def failed():
     """{suite: the names of its cases that failed}, of those that have some; and all the outcomes."""
     outcomes, _ = together.run("6.12-64k", SUITES)
     assert list(outcomes) == SUITES
@@ -60,7 +60,7 @@ def failed(lab):
 
 
 def test_each_suite_is_judged_by_its_own_part(lab, tmp_path):
-    assert failed(lab)[0] == {} and lab.started == []
+    assert failed()[0] == {} and lab.started == []
     kept = (tmp_path / "6.12-64k-dma.log").read_text("utf-8")
     assert "dma_works" in kept and "basic_works" not in kept and "Linux version" in kept
 
@@ -73,7 +73,7 @@ def test_each_suite_is_judged_by_its_own_part(lab, tmp_path):
 ])
 def test_failure_is_that_of_the_suite_it_is_in(lab, lines, status, case):
     lab.whole = machine_of(command(0, tap("basic")), command(1, lines, status), command(2, tap("fault")))
-    found, outcomes = failed(lab)
+    found, outcomes = failed()
     assert list(found) == ["dma"] and case in found["dma"]
     assert lab.started == ["dma"] and "passes" in outcomes["dma"].aside
 
@@ -83,15 +83,15 @@ def test_failure_that_is_no_fault_of_the_others(lab):
                            command(2, tap("fault")))
     lab.alone["dma"] = machine.Outcome([*BOOT, *tap("dma", ok=False),
                                         "nvlab: end 5eed status=1"], "5eed", "end", 1.0, 0)
-    found, outcomes = failed(lab)
+    found, outcomes = failed()
     assert list(found) == ["dma"] and "fails, too" in outcomes["dma"].aside
 
 
 @pytest.mark.parametrize("reason", ["panic", "timeout", "exit"])
 def test_machine_that_ends_early_is_the_fault_of_the_suite_it_was_at(lab, reason):
     lab.whole = machine_of(command(0, tap("basic")), command(1, ["Kernel panic - not syncing: x"], None),
-                           end=[], reason=reason)
-    found, _ = failed(lab)
+                           end=(), reason=reason)
+    found, _ = failed()
     # The suite before it and the one behind have had a machine each.
     assert list(found) == ["dma"] and lab.started == SUITES
 
@@ -101,13 +101,13 @@ def test_complaint_at_the_end_is_of_the_suite_that_has_it_alone(lab):
     lab.whole = machine_of(*(command(number, tap(suite)) for number, suite in enumerate(SUITES)),
                            end=[*leak, *END])
     lab.alone["fault"] = machine.Outcome([*BOOT, *tap("fault"), *leak, *END], "5eed", "end", 1.0, 0)
-    assert failed(lab)[0] == {"fault": [judge.LOG_CASE]}
+    assert failed()[0] == {"fault": [judge.LOG_CASE]}
 
 
 def test_complaint_at_the_end_that_nobody_has_alone_is_not_lost(lab):
     lab.whole = machine_of(*(command(number, tap(suite)) for number, suite in enumerate(SUITES)),
                            end=["unreferenced object 0xc000000012345678 (size 64):", *END])
-    found, outcomes = failed(lab)
+    found, outcomes = failed()
     assert found == dict.fromkeys(SUITES, [judge.LOG_CASE])
     assert "together they do not" in outcomes["basic"].aside
 
@@ -116,7 +116,7 @@ def test_end_marker_of_somebody_else_is_none(lab):
     lab.whole = machine_of(command(0, tap("basic")),
                            [line.replace("5eed", "0bad") for line in command(1, tap("dma"))],
                            command(2, tap("fault")))
-    assert list(failed(lab)[0]) == ["dma"]
+    assert list(failed()[0]) == ["dma"]
 
 
 def test_time_and_processors_of_what_ran_alone_count(lab):
