@@ -17,7 +17,7 @@ from .progress import note
 
 MINUTES = 60
 # How many times what `make test` does; a round of all parts takes about half an hour.
-RACES = 3
+RACES = 15
 SWEEPS = 3
 ATTACK_SECONDS = 300
 FUZZ_SECONDS = 300
