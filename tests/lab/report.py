@@ -18,7 +18,7 @@ from collections import defaultdict
 
 import pytest
 
-from . import limits
+from . import ageing, limits
 from .paths import ROOT, cache, disk_full
 
 _NOT_PASSED = ("failed", "error", "skipped", "xfailed", "xpassed")
@@ -163,6 +163,7 @@ class RunReport:
         passed, failed = counts(reporter.stats)
         complaints = self.complaints()
         reporter.ensure_newline()
+        ageing.at_end()
         for line in [*self.table(), *(f"FAILED {text}" for text in complaints),
                      f"{passed} passed, {failed + len(complaints)} failed"]:
             reporter.write_line(line)
