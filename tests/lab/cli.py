@@ -3,7 +3,6 @@
 
 import argparse
 import shlex
-import signal
 import sys
 
 from . import affected, ageing, attack, bench, build, clients, flavours, interactive, intreebuild, judge
@@ -411,8 +410,6 @@ def _clean(args):
 def main(arguments=None):
     """Runs the command line and returns the exit status."""
     args = _parser().parse_args(arguments)
-    # Ended by a signal, the lab still ends its own emulator.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     commands = {"fetch": _fetch, "kernel": _kernel, "build": _build, "boot": _boot, "test": _test,
                 "mutants": _mutants, "attack": _attack, "in-tree": _in_tree, "reference": _reference,
                 "npu2": _npu2, "soak": _soak, "kernels": _kernels, "npu2-exports": _npu2_exports,
