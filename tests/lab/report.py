@@ -163,10 +163,10 @@ class RunReport:
             leftovers.end_children_from_now()
 
     def pytest_unconfigure(self, config):
+        """Clears up, and tells the run's verdict after pytest's own summary."""
         if not self.worker:
             # Of processes that had to be killed.
             leftovers.sweep()
-        # After pytest's own summary, which comes when the session finishes.
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         if self.worker or not reporter or config.option.collectonly or config.option.help:
             return

@@ -194,13 +194,14 @@ def test_what_children_leave_behind_is_ended():
     """Also what has a parent no more, and what does not heed the first signal."""
     script = ("import subprocess, sys\nfrom tests.lab import leftovers\n"
               "with leftovers.ending_all():\n"
-              "    subprocess.run(['sh', '-c', \"trap '' TERM; sleep 1234 & sleep 1234 & exit\"], check=True)\n"
+              "    subprocess.run(['sh', '-c', \"trap '' TERM; sleep 1234 & sleep 1234 & exit\"],\n"
+              "                   check=True)\n"
               "    child = subprocess.Popen(['sh', '-c', \"trap '' TERM; sleep 1234; sleep 1234\"])\n"
               "    print('ready', flush=True)\n"
               "    child.wait()\n")
     mark = uuid.uuid4().hex
-    with subprocess.Popen([*HEEDS, sys.executable, "-c", script], cwd=ROOT, env={**os.environ, MARK: mark}, text=True,
-                          stdout=subprocess.PIPE) as run:
+    with subprocess.Popen([*HEEDS, sys.executable, "-c", script], cwd=ROOT, text=True,
+                          env={**os.environ, MARK: mark}, stdout=subprocess.PIPE) as run:
         assert run.stdout.readline() == "ready\n" and len(marked(mark)) >= 4
         run.send_signal(signal.SIGTERM)
         gone = wait(lambda: not marked(mark), 10)
