@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from tests.lab import flavours
+from tests.lab.ageing import used
 from tests.lab.build import clean_env
 from tests.lab.errors import LabError
 from tests.lab.paths import ROOT, cache, locked
@@ -25,10 +26,12 @@ _NEEDED = {"dot": "graphviz", "perl": "perl"}
 
 def kernel_doc():
     """The kernel's script, from the cache or fetched into it."""
-    kept = sorted(cache().glob(f"headers/{_SERIES}.*/usr/lib/linux-kbuild-*/scripts/kernel-doc"))
-    if kept:
-        return kept[-1]
-    folder = cache() / "kernel-doc"
+    headers = cache() / "headers"
+    for folder in sorted(headers.glob(f"{_SERIES}.*"), reverse=True):
+        kept = sorted(used(folder).glob("usr/lib/linux-kbuild-*/scripts/kernel-doc"))
+        if kept:
+            return kept[-1]
+    folder = used(cache() / "kernel-doc")
     with locked(folder):
         target = make_once(folder / _SERIES, _fetch)
     script, = target.glob("usr/lib/linux-kbuild-*/scripts/kernel-doc")

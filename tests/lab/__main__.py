@@ -4,5 +4,7 @@
 import sys
 
 from .cli import main
+from .leftovers import ending_all
 
-sys.exit(main())
+with ending_all():
+    sys.exit(main())

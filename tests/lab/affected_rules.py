@@ -197,6 +197,7 @@ RULES = (
         ("mutants", "tests/test_defects.py", ""), ("paths", "", _MACHINE), ("progress", "", _MACHINE),
         ("report", "tests/lab/test_conftest.py", ""), ("schedule", "", _MACHINE),
         ("recompile", "tests/lab/test_mutants.py", ""),
+        ("rehearse", "tests/lab/test_long_targets.py", ""),
         ("sourcepackage", "tests/lab/test_debugkernel.py", ""))),
     Rule("tests/lab/compilers.py", lint=_SPARSE),
     Rule("tests/lab/coccinelle.py", "tests/lab/test_lint.py", lint="coccinelle"),
@@ -224,7 +225,7 @@ RULES = (
     Rule("tests/docs/*.py", "tests/docs/test_abi.py tests/docs/test_messages.py "
          "tests/docs/test_topology.py", lint="python-syntax", left="pylint, the manual"),
     Rule("tests/packaging/*.py", "tests/packaging/test_install.py", lint="python-syntax", left="pylint"),
-    Rule("tests/packaging/cleanroot.*", left="`make test-deb`"),
+    Rule("tests/packaging/cleanroot.*", "tests/lab/test_long_targets.py", left="`make test-deb`"),
     Rule("tests/range/**", "tests/range"),
     Rule("tests/tools/*.py", _INFO, lint="python-syntax", left="pylint"),
     Rule("tests/tools/trees.py", "tests/tools/test_intree.py tests/tools/test_intree_5_10.py"),
@@ -264,7 +265,7 @@ RULES = (
     Rule("docs/versus-2018.md", "tests/lab/test_versus.py"),
     Rule("docs/npu2-module.md", "tests/lab/test_exports.py"),
 
-    Rule("Makefile", "tests/lab/test_cli.py", left="every target of it"),
+    Rule("Makefile", "tests/lab/test_cli.py tests/lab/test_long_targets.py", left="its other targets"),
     Rule(".pylintrc", lint="pylint"),
     Rule(".ci/run", "tests/lab/test_conftest.py", lint="shellcheck"),
     Rule("pytest.ini", "tests/lab/test_conftest.py"),

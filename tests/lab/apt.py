@@ -11,6 +11,7 @@ import urllib.parse
 from typing import NamedTuple
 
 from . import mirror
+from .ageing import used
 from .errors import Gone, LabError
 from .paths import cache, disk_full, write_atomic
 from .progress import Meter, note
@@ -94,7 +95,7 @@ class Apt:
 
     def refresh(self, force=False):
         """Fetches the signed package index unless there is a recent one."""
-        stamp = self.folder / "stamp"
+        stamp = used(self.folder) / "stamp"
         wanted = self._sources()
         known = stamp.exists() and (self.folder / "sources.list").read_text("ascii") == wanted
         if known and not force and time.time() - stamp.stat().st_mtime < _INDEX_LIFE:
@@ -164,7 +165,7 @@ class Apt:
 
     def download(self, packages, what):
         """Brings the files into the cache, verified; an interrupted download goes on."""
-        self.debs.mkdir(parents=True, exist_ok=True)
+        used(self.debs).mkdir(parents=True, exist_ok=True)
         missing = [package for package in packages if not self._verified(package)]
         if missing:
             meter = Meter(f"downloading {what}", sum(package.size for package in missing))

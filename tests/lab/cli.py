@@ -3,10 +3,9 @@
 
 import argparse
 import shlex
-import signal
 import sys
 
-from . import affected, attack, bench, build, clients, flavours, interactive, intreebuild, judge
+from . import affected, ageing, attack, bench, build, clients, flavours, interactive, intreebuild, judge
 from . import kernelstable, lint, longruns, machine, mutants, qemu, soak, suites
 from .errors import Findings, LabError
 from .npu2 import exports, probe
@@ -28,6 +27,8 @@ examples:
 environment:
   NVLINK2_CACHE    folder of what is fetched that clones share
                    (default: vfio-nvlink2 in $XDG_CACHE_HOME or ~/.cache)
+  NVLINK2_CACHE_DAYS
+                   days without use after which an entry of that folder goes (default: 30; 0: never)
   NVLINK2_MIRROR   Debian mirror to use instead of the one in the machine's apt sources
 
 exit status: 0 all well, 1 something was found wrong, 2 wrong usage or the lab cannot work;
@@ -109,6 +110,9 @@ def _parser():
     checks.add_argument("checks", nargs="*", metavar="CHECK",
                         help=f"of {', '.join(lint.CHECKS)} (default: all)")
     affected.add_command(commands)
+    kept = commands.add_parser("cache", help="what the cache has, how large it is, and when it was used last")
+    kept.add_argument("--prune", action="store_true",
+                      help="remove what was not used for NVLINK2_CACHE_DAYS, as each run does at its end")
     clean = commands.add_parser("clean", help="remove what was built; the cache stays")
     clean.add_argument("--cache", action="store_true", help="remove what was fetched too")
     return parser
@@ -154,6 +158,7 @@ def _fetch(args):
         print(f"{name}: {flavours.kernel(name, args.refresh).release}")
     print(f"emulator: {qemu.emulator(args.refresh).path}")
     print(f"client: {clients.qemu(args.refresh).path}")
+    ageing.at_end()
     return 0
 
 
@@ -385,6 +390,13 @@ def _check(args):
     return affected.check(args.files, args.since, args.list)
 
 
+def _cache(args):
+    if args.prune and not ageing.prune():
+        print("nothing is old enough to go")
+    print(ageing.show(), end="")
+    return 0
+
+
 def _clean(args):
     keep = set() if args.cache else {cache()}
     for path in BUILD.iterdir() if BUILD.exists() else ():
@@ -398,13 +410,11 @@ def _clean(args):
 def main(arguments=None):
     """Runs the command line and returns the exit status."""
     args = _parser().parse_args(arguments)
-    # Ended by a signal, the lab still ends its own emulator.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     commands = {"fetch": _fetch, "kernel": _kernel, "build": _build, "boot": _boot, "test": _test,
                 "mutants": _mutants, "attack": _attack, "in-tree": _in_tree, "reference": _reference,
                 "npu2": _npu2, "soak": _soak, "kernels": _kernels, "npu2-exports": _npu2_exports,
                 "long-targets": _long_targets, "demo": _demo, "bench": _bench, "lint": _lint, "check": _check,
-                "clean": _clean}
+                "cache": _cache, "clean": _clean}
     try:
         return commands[args.command](args)
     except Findings as error:

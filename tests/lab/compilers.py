@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 
 from . import build, flavours, kernelmake, source
+from .ageing import used
 from .errors import LabError
 from .paths import BUILD, cache, locked
 from .progress import note
@@ -70,6 +71,7 @@ def clang_tree():
     folder = cache() / "clang-tree"
     target = folder / key
     with locked(folder):
+        used(target)
         if not target.exists():
             note(f"preparing Linux {SERIES} for clang (half a minute)")
             make_once(target, lambda draft: _prepare(tree, draft))

@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from . import debugkernel, reference, toolchain
+from . import debugkernel, reference, source, toolchain
+from .ageing import used
 from .apt import Apt, host_architecture
 from .errors import LabError
 from .paths import cache, locked, write_atomic
@@ -151,10 +152,15 @@ def kernel(name, refresh=False):
     """Fetches or builds a flavour's kernel, modules and headers, and tells where they are."""
     chosen = flavour(name)
     if chosen.reference:
+        used(cache() / "reference-kernel")
+        # The tree is compared with it.
+        source.have(reference.SERIES)
         return Kernel(*reference.kernel(index(chosen.suite), refresh))
     if chosen.recipe:
-        release, folder = debugkernel.kernel(index(chosen.suite), chosen.series, tools_of(chosen),
-                                             refresh, chosen.recipe)
+        release, folder = _built(chosen, refresh)
+        if not used(folder).exists():
+            # It was old, and went before it was marked.
+            release, folder = _built(chosen, refresh)
         order = (folder / "order").read_text("utf-8").split()
         image = "vmlinux" if chosen.patched else debugkernel.UNPATCHED
         return Kernel(release, folder / image,
@@ -164,9 +170,10 @@ def kernel(name, refresh=False):
     # It takes the same lock.
     tools = toolchain.root_of(chosen.suite, refresh) if chosen.own_tools else None
     with locked(cache()):
+        used(folder)
         known = json.loads(record.read_text("utf-8")) if record.exists() else {}
-        # A cache of before a module was added is fetched anew.
-        if refresh or known.get("wanted") != list(STOCK_MODULES):
+        # A cache of before a module was added is fetched anew, and what of it has gone.
+        if refresh or known.get("wanted") != list(STOCK_MODULES) or not _whole(folder, known):
             _fetch(chosen, folder, record, refresh, tools)
             known = json.loads(record.read_text("utf-8"))
     base = folder / known["release"]
@@ -176,8 +183,17 @@ def kernel(name, refresh=False):
                   / f"usr/src/linux-headers-{known['release']}")
 
 
+def _built(chosen, refresh):
+    return debugkernel.kernel(index(chosen.suite), chosen.series, tools_of(chosen), refresh,
+                              chosen.recipe)
+
+
 def _headers_folder(package_release):
-    return cache() / "headers" / package_release
+    return used(cache() / "headers" / package_release)
+
+
+def _whole(folder, known):
+    return (folder / known["release"]).exists() and _headers_folder(known["package_release"]).exists()
 
 
 def _fetch(chosen, folder, record, refresh, tools):

@@ -5,6 +5,7 @@ import contextlib
 import sys
 import termios
 
+from .ageing import used
 from .apt import Apt
 from .flavours import GUEST_ARCH, RELEASE
 from .paths import cache, locked
@@ -15,6 +16,7 @@ def busybox():
     """A static busybox for the guest."""
     target = cache() / "busybox"
     with locked(cache()):
+        used(target)
         if not target.exists():
             apt = Apt(f"{RELEASE}-{GUEST_ARCH}", [(RELEASE, [GUEST_ARCH])])
             apt.refresh()

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 
+from .ageing import used
 from .errors import LabError
 from .paths import cache, disk_full
 
@@ -22,6 +23,7 @@ def cached(compiler):
     The setting CC= for a compiler behind ccache, so that a kernel whose patches or options change
     compiles only what they change. Without ccache it is the compiler alone.
     """
+    used(cache() / "ccache")
     return f"CC=ccache {compiler}" if shutil.which("ccache") else f"CC={compiler}"
 
 

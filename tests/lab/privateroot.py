@@ -19,6 +19,7 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
+from .ageing import used
 from .apt import Apt, host_architecture
 from .errors import LabError
 from .paths import cache, locked
@@ -157,6 +158,7 @@ def packages(suite, names, backports=False, refresh=False, arch=None, bare=()):
     digest = hashlib.sha256(repr(wanted).encode()).hexdigest()[:8]
     target = cache() / "roots" / f"{re.sub('[^A-Za-z0-9.-]', '_', title)}-{digest}"
     with locked(cache()):
+        used(target)
         if refresh or not target.exists():
             _fill(target, suites, [f"{name}:{arch}" for name in names],
                   [f"{name}:{arch}" for name in bare], refresh)

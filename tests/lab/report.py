@@ -13,12 +13,13 @@ has the processor seconds that a part may take; a part that takes twice that fai
 import json
 import os
 import resource
+import signal
 import time
 from collections import defaultdict
 
 import pytest
 
-from . import limits
+from . import ageing, leftovers, limits
 from .paths import ROOT, cache, disk_full
 
 _NOT_PASSED = ("failed", "error", "skipped", "xfailed", "xpassed")
@@ -155,14 +156,24 @@ class RunReport:
         return over_budget(self.parts, json.loads(BUDGETS.read_text("utf-8")), slowness,
                            _KERNELS * slowness if self.cold else 0)
 
+    def pytest_keyboard_interrupt(self):
+        """Ends the programs of the tests, but not the processes that have the tests: they end theirs."""
+        if self.worker or not getattr(self.config.option, "numprocesses", None):
+            # Machines that still run would be waited for.
+            leftovers.end_children_from_now()
+
     def pytest_unconfigure(self, config):
-        # After pytest's own summary, which comes when the session finishes.
+        """Clears up, and tells the run's verdict after pytest's own summary."""
+        if not self.worker:
+            # Of processes that had to be killed.
+            leftovers.sweep()
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         if self.worker or not reporter or config.option.collectonly or config.option.help:
             return
         passed, failed = counts(reporter.stats)
         complaints = self.complaints()
         reporter.ensure_newline()
+        ageing.at_end()
         for line in [*self.table(), *(f"FAILED {text}" for text in complaints),
                      f"{passed} passed, {failed + len(complaints)} failed"]:
             reporter.write_line(line)
@@ -200,8 +211,14 @@ def _setup_cost():
     return wall, cpu
 
 
+def _interrupted(*_):
+    raise KeyboardInterrupt
+
+
 def pytest_configure(config):
     """Makes the report of this session; a test reaches it by its name."""
+    # Who ends a run by its number gets the same as who types Ctrl-C.
+    signal.signal(signal.SIGTERM, _interrupted)
     # Before the workers start, which take the value over.
     limits.slowness()
     config.pluginmanager.register(RunReport(config), "run-report")

@@ -5,6 +5,7 @@ import re
 import subprocess
 import time
 
+from .ageing import used
 from .errors import LabError
 from .paths import cache, locked
 from .progress import note
@@ -24,6 +25,7 @@ def tree(apt, series):
     folder = cache() / "source"
     target = folder / f"{series}-{re.sub('[^A-Za-z0-9.]', '_', version)}"
     with locked(folder):
+        used(target)
         if not target.exists():
             deb, = apt.download([file], f"linux-source-{series}")
             make_once(target, lambda draft: _unpack(deb, draft, series))
@@ -36,8 +38,11 @@ def tree(apt, series):
 
 def have(series):
     """The unpacked source of a series in the cache, or None."""
-    found = sorted((cache() / "source").glob(f"{series}-*"))
-    return found[-1] if found else None
+    for path in sorted((cache() / "source").glob(f"{series}-*"), reverse=True):
+        # It may go before it is marked.
+        if used(path).exists():
+            return path
+    return None
 
 
 def kept(apt, series):

@@ -7,6 +7,7 @@ cache. Nothing of it goes into the tree.
 import re
 
 from . import build
+from .ageing import used
 from .apt import Apt
 from .errors import LabError
 from .paths import cache, locked
@@ -24,6 +25,7 @@ def tree(suite, name, version, keep):
     """
     target = cache() / "source" / f"{name}-{re.sub('[^A-Za-z0-9.]', '_', version)}"
     with locked(cache() / "source"):
+        used(target)
         if not all((target / part).exists() for part in keep):
             remove_tree(target)
             apt = Apt(f"{suite}-source", [(suite, ["amd64"])], sources=True)

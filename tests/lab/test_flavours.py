@@ -124,6 +124,7 @@ def test_kernel_is_built_by_its_recipe(monkeypatch, tmp_path, name, recipe, imag
         return "6.12.1", tmp_path
 
     (tmp_path / "order").write_text("kvm\nkvm-hv\n")
+    monkeypatch.setenv("NVLINK2_CACHE", str(tmp_path.parent))
     monkeypatch.setattr(flavours, "index", lambda _: None)
     monkeypatch.setattr(debugkernel, "kernel", kernel)
     assert flavours.kernel(name) == flavours.Kernel(
