@@ -139,6 +139,12 @@ def check_kernel(mutant):
                        f"{mutant.suite} {mutant.test}")
 
 
+def _is_in_kernel(mutant):
+    """Whether a mutant of such a kernel changes that kernel, and not only the modules beside it."""
+    return mutant.kernel in flavours.REFERENCE or any(
+        file.startswith(relink.POWERNV) for file, _, _ in mutant.edits)
+
+
 def _has_test(mutant):
     if mutant.kernel in flavours.REFERENCE:
         return mutant.suite == suites.IN_VFIO_PCI
@@ -188,7 +194,7 @@ def compiles(mutant, tree):
         if not files:
             return False
         if relink.part_of(mutant.kernel):
-            return relink.compiles(mutant.kernel, tree)
+            return _is_in_kernel(mutant) and relink.compiles(mutant.kernel, tree)
         record = recompile.of_flavour(mutant.kernel, mutant.suite == kunit.SUITE)
         recompile.compile_copy(mutant.kernel, record, tree, recompile.affected(record, files))
         return True
@@ -306,12 +312,11 @@ def _run_relinked(mutant, tree):
                                extra=suites.emulator(mutant.kernel, mutant.suite), log=log)
         return verdict(mutant, outcome)
     files = dict(_payload_of_kernel(mutant.kernel, mutant.test == npu2_run.GUEST))
-    of_kernel = [file.startswith(relink.POWERNV) for file, _, _ in mutant.edits]
-    if not all(of_kernel):
+    if not all(file.startswith(relink.POWERNV) for file, _, _ in mutant.edits):
         files |= {f"lib/modules/{name}": path for name, path in build.modules_in(
             mutant.kernel, tree, f"the mutant {mutant.name}").items()}
     vmlinux = relink.build(mutant.kernel, tree, tree / "stripped/vmlinux",
-                           log.with_suffix(".build")) if any(of_kernel) else None
+                           log.with_suffix(".build")) if _is_in_kernel(mutant) else None
     board = npu2_run.board_of(mutant.kernel, mutant.suite, mutant.test)
     note(f"{mutant.name}: starting the machine")
     outcome, _ = npu2_machine.boot(
