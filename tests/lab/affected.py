@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from . import flavours, kunit, lint, mutants, suites
+from . import flavours, kunit, lint, mutants, relink, suites
 from .affected_rules import DOCS, GATE_MUTANTS, KERNEL, RULES
 from .errors import LabError
 from .paths import ROOT, cache
@@ -133,6 +133,9 @@ def _add_mutants(chosen, files, known):
             continue
         if mutant.suite == mutants.SOURCE:
             chosen.tests[f"tests/{mutant.test}.py"] = None
+            continue
+        if relink.part_of(mutant.kernel):
+            chosen.left.setdefault(f"{mutant.kernel} {mutant.suite} (`make test-mutants`)", [])
             continue
         names = chosen.boots.setdefault((mutant.kernel, mutant.suite), {})
         if names is not None:

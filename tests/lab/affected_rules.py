@@ -37,6 +37,8 @@ _GATE_QUICK = " ".join((
         "test_every_rule_is_documented", "test_json"))))
 _GATE_LEFT = "the gate's other mutants and commands (abi-tests/selftest)"
 _FACE = f"abi-tests/selftest/test_face.py::test_committed_face_fits_the_modules[{KERNEL}]"
+#: Mutants of what is built into kernels fit the sources.
+KERNEL_MUTANTS = "tests/lab/test_mutants.py::test_mutant_fits_and_test_mutants_compiles_it"
 _INFO = " ".join(f"tests/tools/test_info_{name}.py" for name in (
     "devices", "errors", "from", "manual", "watch"))
 # What is in the machine, how it is built, booted and judged: the smallest suite shows that it works.
@@ -72,9 +74,10 @@ RULES = (
     Rule("kernel/check-kernel.sh", "tests/lab/test_check_kernel.py", _MACHINE, "shellcheck",
          "DKMS, packages"),
     Rule("kernel/patches/**", "tests/lab/test_kernelbugs.py", left="the debug kernels, the patch series"),
-    Rule("kernel/powernv/**", "tests/lab/test_npu2.py tests/lab/test_npu2_run.py",
-         left="`make test-npu2`, the patch series"),
-    Rule("kernel/v5_10/**", "tests/tools/test_intree_5_10.py", left="`make test-reference`"),
+    Rule("kernel/powernv/**", f"tests/lab/test_npu2.py tests/lab/test_npu2_run.py {KERNEL_MUTANTS}",
+         left="`make test-npu2`, `make test-mutants`, the patch series"),
+    Rule("kernel/v5_10/**", f"tests/tools/test_intree_5_10.py {KERNEL_MUTANTS}",
+         left="`make test-reference`, `make test-mutants`"),
 
     # What the spec makes, and the generator.
     Rule("spec/**", f"codegen/tests/test_generate.py codegen/tests/test_rules*.py "
@@ -196,7 +199,7 @@ RULES = (
         ("privateroot", "tests/lab/test_clients.py", ""), ("unpack", "tests/lab/test_fetch.py", ""),
         ("mutants", "tests/test_defects.py", ""), ("paths", "", _MACHINE), ("progress", "", _MACHINE),
         ("report", "tests/lab/test_conftest.py", ""), ("schedule", "", _MACHINE),
-        ("recompile", "tests/lab/test_mutants.py", ""),
+        ("recompile", "tests/lab/test_mutants.py", ""), ("relink", "tests/lab/test_mutants.py", ""),
         ("rehearse", "tests/lab/test_long_targets.py", ""),
         ("sourcepackage", "tests/lab/test_debugkernel.py", ""))),
     Rule("tests/lab/compilers.py", lint=_SPARSE),

@@ -12,10 +12,15 @@ The patches are those of kernel/patches: faults of the kernel that would stop ev
 debug kernel at the same place, before anything of ours. A second vmlinux, of the source as it is,
 is kept of a debug kernel for the tests that show those faults; the patches change no interface of
 a module.
+
+A mutant of what is in such a kernel needs more: a finished build with everything that it made on
+the way, so that make goes on with it (build_tree(), relink.py). It is made when the first one asks.
 """
 
+import contextlib
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -52,6 +57,8 @@ _LOGS = BUILD / "logs"
 _SCRATCH = ("build", "keep", "source", "settings.config")
 # Clones that share a cache may each have another kernel of a series in use.
 _KEPT = 3
+# Of builds with everything, which are larger, the last that were used.
+_KEPT_TREES = 2
 
 
 class Recipe(NamedTuple):
@@ -136,6 +143,17 @@ class Tools(NamedTuple):
     compiler: str = COMPILER
 
 
+class Built(NamedTuple):
+    """
+    A finished build with all that it made on the way. `folder` has `source` and `build` in it;
+    `origin` is where these were when it was made, which kbuild's records name; `stamp` is another
+    one for each build.
+    """
+    folder: Path
+    origin: Path
+    stamp: str
+
+
 def kernel(apt, series, tools=Tools(), refresh=False, recipe=DEBUG):
     """(release, folder) of a series' kernel of a kind, built when it is not in the cache."""
     home = cache() / f"{recipe.name}-kernel"
@@ -150,13 +168,72 @@ def kernel(apt, series, tools=Tools(), refresh=False, recipe=DEBUG):
             try:
                 _make(source.tree(apt, series), series, recipe, tools, archive)
             finally:
-                for path in (home / name for name in _SCRATCH):
-                    if path.exists():
-                        remove(path)
+                _remove_scratch(home)
         folder = home / archive.name.removesuffix(".tar.xz")
         make_once(folder, lambda draft: run(["tar", "-xJf", archive, "-C", draft], "tar"))
         _tidy(home, archive)
         return (folder / "release").read_text("utf-8").strip(), folder
+
+
+@contextlib.contextmanager
+def build_tree(apt, series, tools=Tools(), recipe=NPU2, only_kept=False):
+    """
+    A finished build of a kernel of a kind, as Built, which nobody changes. It is made when the cache
+    has none, or is None with `only_kept`; and it stays as it is while the context lasts.
+
+    The sources of ours in it may be older ones: whoever goes on with a copy puts theirs there. So a
+    change of kernel/powernv makes no new one; a change of the patches does.
+    """
+    home = cache() / f"{recipe.name}-kernel"
+    with locked(home):
+        if only_kept and not (_record(home, series).exists()
+                              and _tree(home, series, recipe, tools).exists()):
+            yield None
+            return
+        if not _record(home, series).exists():
+            _write_record(apt, home, series)
+        folder = _tree(home, series, recipe, tools)
+        if not folder.exists():
+            _write_record(apt, home, series)
+            folder = _tree(home, series, recipe, tools)
+        if not folder.exists():
+            note(f"keeping a build of the {recipe.name} kernel {series} with all its objects, which "
+                 f"mutants of {recipe.sources} go on with (once)")
+            try:
+                _build(source.tree(apt, series), series, recipe, tools,
+                       _archive(home, series, recipe, tools))
+                make_once(folder, lambda draft: _move(home, draft))
+            finally:
+                _remove_scratch(home)
+        _tidy_trees(folder, f"{recipe.name}-{series}-")
+        yield Built(folder, home, (folder / "stamp").read_text("ascii"))
+
+
+def _tree(home, series, recipe, tools):
+    version = json.loads(_record(home, series).read_text("utf-8"))["version"]
+    key = key_of(series, version, tools, recipe._replace(sources=""))
+    return cache() / "build-trees" / f"{recipe.name}-{key}"
+
+
+def _move(home, draft):
+    for name in ("source", "build"):
+        (home / name).rename(draft / name)
+    (draft / "stamp").write_text(f"{time.time_ns()}", "ascii")
+
+
+def _tidy_trees(used, kind):
+    """Removes what an interrupted start left, and all trees of a kind but the last that were used."""
+    os.utime(used)
+    found = sorted(used.parent.glob(f"{kind}*"), key=lambda path: path.stat().st_mtime)
+    for path in [*found[:-_KEPT_TREES], *used.parent.glob(f".{kind}*.draft")]:
+        note(f"removing the build tree {path.name}, which others came after")
+        remove(path)
+
+
+def _remove_scratch(home):
+    for path in (home / name for name in _SCRATCH):
+        if path.exists():
+            remove(path)
 
 
 def _record(home, series):
@@ -205,21 +282,8 @@ def key_of(series, version, tools=Tools(), recipe=DEBUG):
 def _make(tree, series, recipe, tools, archive):
     """Builds in a folder of its own, at first without the patches if need be, and packs it."""
     build, keep, copy = (archive.parent / name for name in _SCRATCH[:3])
-    for folder in (build, keep):
-        remove_tree(folder)
-        folder.mkdir()
-    # A copy whose files are links: those that change are replaced.
-    remove_tree(copy)
-    run(["cp", "-al", tree, copy], "cp")
-    make = kernelmake.command(copy, build, kernelmake.cached(tools.compiler))
+    make = _build(tree, series, recipe, tools, archive)
     log = _log(recipe)
-    note(f"building the {recipe.name} kernel {series} (once; {recipe.minutes} minutes on 2 cores)")
-    if not recipe.keep_unpatched:
-        _change(copy, series, recipe, tools, archive)
-    settings = keep.parent / _SCRATCH[3]
-    settings.write_text(fragment(series, recipe), "utf-8")
-    kernelmake.configure(make, copy, build, settings, tools.folders)
-    run_long([*make, "vmlinux", "modules"], tools.folders, log=log, steps=recipe.steps)
     if recipe.keep_unpatched:
         _strip(build / "vmlinux", keep / UNPATCHED)
         _change(copy, series, recipe, tools, archive)
@@ -232,6 +296,26 @@ def _make(tree, series, recipe, tools, archive):
     draft = archive.with_suffix(".draft")
     run(["tar", "-cf", draft, "-C", keep, "--use-compress-program=xz -1 -T0", "."], "tar")
     draft.replace(archive)
+
+
+def _build(tree, series, recipe, tools, archive):
+    """Builds a kernel, without the patches if the vmlinux without them is kept; its make command."""
+    build, keep, copy = (archive.parent / name for name in _SCRATCH[:3])
+    for folder in (build, keep):
+        remove_tree(folder)
+        folder.mkdir()
+    # A copy whose files are links: those that change are replaced.
+    remove_tree(copy)
+    run(["cp", "-al", tree, copy], "cp")
+    make = kernelmake.command(copy, build, kernelmake.cached(tools.compiler))
+    note(f"building the {recipe.name} kernel {series} (once; {recipe.minutes} minutes on 2 cores)")
+    if not recipe.keep_unpatched:
+        _change(copy, series, recipe, tools, archive)
+    settings = keep.parent / _SCRATCH[3]
+    settings.write_text(fragment(series, recipe), "utf-8")
+    kernelmake.configure(make, copy, build, settings, tools.folders)
+    run_long([*make, "vmlinux", "modules"], tools.folders, log=_log(recipe), steps=recipe.steps)
+    return make
 
 
 def _change(copy, series, recipe, tools, archive):

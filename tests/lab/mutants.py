@@ -8,13 +8,16 @@ was built and the named test ended `not ok`, or took the kernel down where the e
 survived when the test passed without the fix. A mutant that does not fit the sources or does not
 build, or whose machine did not come up, is broken: that says nothing of the test.
 
+A mutant of what the lab builds into a kernel, kernel/powernv and kernel/v5_10, names that kernel: it
+is linked anew (relink.py).
+
 `make test` compiles them all (compiles()), and takes a few all the way, others with each commit
-(share()).
+(share()). Of a kernel of its own it compiles only what the cache has a build of, and takes none.
 """
 
 import contextlib
+import functools
 import hashlib
-
 import os
 import queue
 import re
@@ -23,8 +26,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from . import build, clients, flavours, judge, kunit, limits, machine, recompile, suites
+from . import build, clients, flavours, judge, kunit, limits, machine, recompile, reference
+from . import relink, suites
 from .errors import Findings, LabError
+from .npu2 import machine as npu2_machine
+from .npu2 import run as npu2_run
 from .paths import BUILD, ROOT
 from .progress import note
 
@@ -90,6 +96,7 @@ def load(path=LIST):
     for mutant in mutants:
         if mutant.suite != SOURCE and mutant.test not in suites.names(mutant.suite):
             raise LabError(f"{LIST.name}: suite {mutant.suite} has no test {mutant.test}")
+        check_kernel(mutant)
     _check_complete(mutants, unproved)
     return mutants, unproved
 
@@ -111,6 +118,37 @@ def _mutant(entry, number):
     slug = re.sub(r"[^a-z0-9]+", "-", entry["what"].lower()).strip("-")[:50]
     return Mutant(f"{number:02}-{entry['defect']}-{slug}", entry["defect"], entry["what"], edits,
                   suite, test, entry.get("kernel", _DEFAULT_KERNEL), by, entry.get("seconds", 90))
+
+
+def check_kernel(mutant):
+    """Raises when the kernel that a mutant names does not have what it edits, or not its test."""
+    part = relink.part_of(mutant.kernel)
+    for folder, kernels in ((relink.POWERNV, ", ".join(flavours.NPU2)),
+                            (relink.V5_10, f'"{reference.SERIES}"')):
+        if any(file.startswith(folder) for file, _, _ in mutant.edits) \
+                and (not part or part.folder != folder):
+            raise LabError(f"{LIST.name}: {mutant.name} edits {folder}, which the kernel "
+                           f"{mutant.kernel} does not have: name one of {kernels}")
+    foreign = [file for file, _, _ in mutant.edits
+               if mutant.kernel in flavours.REFERENCE and not relink.is_in_5_10(file)]
+    if foreign:
+        raise LabError(f"{LIST.name}: {mutant.name} edits {foreign[0]}, of which nothing is compiled "
+                       f"into the driver of {mutant.kernel}: the test would see no difference")
+    if part and not _has_test(mutant):
+        raise LabError(f"{LIST.name}: {mutant.name}: no run of {mutant.kernel} is told by the test "
+                       f"{mutant.suite} {mutant.test}")
+
+
+def _is_in_kernel(mutant):
+    """Whether a mutant of such a kernel changes that kernel, and not only the modules beside it."""
+    return mutant.kernel in flavours.REFERENCE or any(
+        file.startswith(relink.POWERNV) for file, _, _ in mutant.edits)
+
+
+def _has_test(mutant):
+    if mutant.kernel in flavours.REFERENCE:
+        return mutant.suite == suites.IN_VFIO_PCI
+    return bool(npu2_run.board_of(mutant.kernel, mutant.suite, mutant.test))
 
 
 def _check_complete(mutants, unproved):
@@ -148,14 +186,18 @@ def mutated(tree, edits):
 def compiles(mutant, tree):
     """
     Applies a mutant to a copy of the sources, compiles what reads an edited file, and takes it out
-    again. LabError when it does not fit the sources, Findings when it does not compile.
+    again. LabError when it does not fit the sources, Findings when it does not compile. False when
+    nothing is compiled, as there is no build to compile it as.
     """
     with mutated(tree, mutant.edits):
         files = [file for file, _, _ in mutant.edits if file.endswith((".c", ".h"))]
         if not files:
-            return
+            return False
+        if relink.part_of(mutant.kernel):
+            return _is_in_kernel(mutant) and relink.compiles(mutant.kernel, tree)
         record = recompile.of_flavour(mutant.kernel, mutant.suite == kunit.SUITE)
         recompile.compile_copy(mutant.kernel, record, tree, recompile.affected(record, files))
+        return True
 
 
 def commit():
@@ -175,12 +217,14 @@ def share(mutants, of, count=SHARE):
     A few mutants, the same ones for a commit whenever it is asked, and others for another commit.
 
     Those of the stock kernels, as the others take minutes; but one commit in SLOW_TURN has one of
-    those too, so that every mutant gets its turn.
+    those too, so that every mutant gets its turn. None is of a kernel that `make test` does not
+    build.
     """
     def rank(text):
         return hashlib.sha256(f"{of}\0{text}".encode()).digest()
 
-    ordered = sorted(mutants, key=lambda mutant: rank(mutant.name))
+    ordered = sorted((mutant for mutant in mutants if not relink.part_of(mutant.kernel)),
+                     key=lambda mutant: rank(mutant.name))
     quick = [mutant for mutant in ordered if is_quick(mutant)]
     slow = [mutant for mutant in ordered if not is_quick(mutant)]
     if rank("slow")[0] % SLOW_TURN == 0:
@@ -203,7 +247,8 @@ def run(mutants, count=os.cpu_count() or 1):
     rest = {kernel: [(name, path) for name, path in suites.payload(kernel)
                      if not name.endswith(".ko")]
             for kernel in dict.fromkeys(mutant.kernel for mutant in mutants
-                                        if mutant.suite != SOURCE)}
+                                        if mutant.suite != SOURCE and
+                                        not relink.part_of(mutant.kernel))}
 
     def one(mutant):
         worker = workers.get()
@@ -229,6 +274,8 @@ def _run_one(mutant, worker, files):
     mutate(tree, mutant.edits)
     if mutant.suite == SOURCE:
         return _run_source(mutant, tree)
+    if relink.part_of(mutant.kernel):
+        return _run_relinked(mutant, tree)
     with_kunit = mutant.suite == kunit.SUITE
     products = build.modules_in(mutant.kernel, tree, f"the mutant {mutant.name}",
                                 f"KUNIT={int(with_kunit)}")
@@ -239,6 +286,42 @@ def _run_one(mutant, worker, files):
     outcome = machine.boot(mutant.kernel, command, files, mutant.seconds * limits.slowness(),
                            extra=suites.emulator(mutant.kernel, mutant.suite),
                            log=BUILD / "logs/mutants" / f"{mutant.name}.log")
+    return verdict(mutant, outcome)
+
+
+@functools.cache
+def _payload_of_kernel(kernel, guest=False):
+    """What a machine with a kernel of its own carries, by its path there, as it is without a mutant."""
+    return dict(suites.payload(kernel) if kernel in flavours.REFERENCE
+                else npu2_run.payload(kernel, guest))
+
+
+def _run_relinked(mutant, tree):
+    """Runs a mutant of a kernel that the lab builds, with what of ours is in that linked anew."""
+    log = BUILD / "logs/mutants" / f"{mutant.name}.log"
+    timeout = mutant.seconds * limits.slowness()
+    if mutant.kernel in flavours.REFERENCE:
+        files = dict(_payload_of_kernel(mutant.kernel))
+        driver = relink.build(mutant.kernel, tree, tree / "stripped" / relink.DRIVER,
+                              log.with_suffix(".build"))
+        files[f"lib/modules/{relink.DRIVER}"] = driver
+        note(f"{mutant.name}: starting the machine")
+        # The process of a test that the kernel ends is told as one that failed.
+        outcome = machine.boot(mutant.kernel, ["/bin/nvtest", "--apart", mutant.suite, mutant.test],
+                               list(files.items()), timeout,
+                               extra=suites.emulator(mutant.kernel, mutant.suite), log=log)
+        return verdict(mutant, outcome)
+    files = dict(_payload_of_kernel(mutant.kernel, mutant.test == npu2_run.GUEST))
+    if not all(file.startswith(relink.POWERNV) for file, _, _ in mutant.edits):
+        files |= {f"lib/modules/{name}": path for name, path in build.modules_in(
+            mutant.kernel, tree, f"the mutant {mutant.name}").items()}
+    vmlinux = relink.build(mutant.kernel, tree, tree / "stripped/vmlinux",
+                           log.with_suffix(".build")) if _is_in_kernel(mutant) else None
+    board = npu2_run.board_of(mutant.kernel, mutant.suite, mutant.test)
+    note(f"{mutant.name}: starting the machine")
+    outcome, _ = npu2_machine.boot(
+        mutant.kernel, ["/bin/nvtest", mutant.suite, mutant.test], list(files.items()),
+        timeout=timeout, log=log, vmlinux=vmlinux, **board.layout)
     return verdict(mutant, outcome)
 
 

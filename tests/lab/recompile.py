@@ -16,6 +16,7 @@ from typing import NamedTuple
 from . import build, flavours
 from .errors import Findings, LabError
 
+_COMMAND = re.compile(r"^(?:saved)?cmd_\S+ := +(.*)$", re.MULTILINE)
 # Of the many objects that read a header, as many are compiled.
 READERS = 2
 
@@ -40,7 +41,7 @@ def recorded(tree, headers):
     objects, folder = [], tree / "kernel"
     for path in sorted(folder.rglob(".*.o.cmd")):
         text = path.read_text("utf-8")
-        command = re.search(r"^(?:saved)?cmd_\S+ := +(.*)$", text, re.MULTILINE)
+        command = _COMMAND.search(text)
         source = re.search(r"^source_\S+ := (\S+\.c)$", text, re.MULTILINE)
         if not command or not source or source[1].endswith(".mod.c"):
             continue
@@ -97,10 +98,27 @@ def compile_copy(name, record, copy, objects):
     if folder.is_relative_to(record.tree):
         folder = copy / folder.relative_to(record.tree)
     for found in objects:
-        # After the compiler come objtool and the like, for what is linked.
-        command = found.command.partition(" ; ")[0].replace(str(record.tree), str(copy))
-        done = subprocess.run(command, shell=True, cwd=folder, env=build.module_env(name), check=False,
-                              capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        if done.returncode:
-            raise Findings(f"{found.name} does not build:\n{(done.stdout + done.stderr).strip()}")
+        _compile(found.name, found.command.replace(str(record.tree), str(copy)), folder,
+                 build.module_env(name))
         (copy / found.name).unlink()
+
+
+def compile_again(folder, name, env):
+    """
+    Compiles an object of a kernel's own build once more, in the folder of that build; Findings when
+    its source does not compile now.
+    """
+    path = folder / name.parent / f".{name.name}.cmd"
+    command = _COMMAND.search(path.read_text("utf-8")) if path.exists() else None
+    if not command:
+        raise LabError(f"{path} has no record of how {name} is compiled: that kernel is built without "
+                       "it")
+    _compile(name, command[1], folder, env)
+
+
+def _compile(name, command, folder, env):
+    # After the compiler come objtool and the like, for what is linked.
+    done = subprocess.run(command.partition(" ; ")[0], shell=True, cwd=folder, env=env, check=False,
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise Findings(f"{name} does not build:\n{(done.stdout + done.stderr).strip()}")

@@ -6,6 +6,7 @@ then that driver and ours as vfio-pci modules of it, and the simulator for it.
 Both drivers run in the same image: only vfio-pci.ko is another file.
 """
 
+import contextlib
 import hashlib
 import re
 import shutil
@@ -60,6 +61,23 @@ def kernel(apt, refresh=False):
     release = (home / "build/include/config/kernel.release").read_text("ascii").strip()
     return (release, home / "vmlinux", [home / "modules" / Path(name).name for name in MODULES],
             home / "build")
+
+
+@contextlib.contextmanager
+def build_tree(apt, only_kept=False):
+    """
+    The kernel's build with all its objects, as debugkernel.Built, unchanged while the context lasts.
+    It is made when the cache has none, or is None with `only_kept`.
+    """
+    home = _home()
+    built = home / "built"
+    if only_kept and (not built.exists() or _is_stale(built)):
+        yield None
+        return
+    kernel(apt)
+    with locked(home):
+        yield debugkernel.Built(home, home,
+                                f"{built.read_text('ascii')}{built.stat().st_mtime_ns}")
 
 
 def _is_stale(built):

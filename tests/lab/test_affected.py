@@ -15,11 +15,13 @@ import pytest
 import yaml
 
 from codegen.rules import RULES as SPEC_RULES
-from tests.lab import affected, affected_rules, cli, flavours, lint, machine, mutants, suites
+from tests.lab import affected, affected_rules, cli, flavours, lint, machine, mutants, relink
+from tests.lab import suites
 from tests.lab.paths import ROOT
 
 DRIVER = mutants.load()[0]
 GATE = yaml.safe_load((ROOT / "abi-tests/mutants.yaml").read_text("utf-8"))
+OF_KERNELS = [mutant for mutant in DRIVER if relink.part_of(mutant.kernel)]
 # What the table alone selects, without the list of mutants.
 BY_TABLE = ("basic", "dma", "fault", "topology")
 # A file whose mutants need a suite that is none of its own: a test of that runs by name.
@@ -54,7 +56,18 @@ def catches(chosen, mutant):
     return False
 
 
-@pytest.mark.parametrize("mutant", DRIVER, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", OF_KERNELS, ids=lambda mutant: mutant.name)
+def test_mutant_of_a_kernel_is_left_to_its_target(mutant):
+    """That kernel is none of `make test`: what is selected is that the mutant fits the sources."""
+    for file in {file for file, _, _ in mutant.edits}:
+        chosen = affected.select([file])
+        assert not any(relink.part_of(flavour) for flavour, _ in chosen.boots)
+        assert any("`make test-mutants`" in left for left in chosen.left)
+        assert file.count("/") == 1 or affected_rules.KERNEL_MUTANTS in chosen.tests
+
+
+@pytest.mark.parametrize("mutant", [mutant for mutant in DRIVER if mutant not in OF_KERNELS],
+                         ids=lambda mutant: mutant.name)
 def test_driver_mutant_is_caught(mutant):
     for file in {file for file, _, _ in mutant.edits}:
         chosen = affected.select([file])

@@ -76,6 +76,70 @@ def test_each_kind_has_a_folder_of_its_own(home):
         assert names(folder.parent) == names(home)
 
 
+def keep_build(home, monkeypatch):
+    """A build that takes no time, and the recipe's sources left out of its key, as they are."""
+    def build(_, __, recipe, ___, archive):
+        assert archive.parent == home.with_name(f"{recipe.name}-kernel")
+        for name in ("build", "keep", "source"):
+            (archive.parent / name).mkdir()
+
+    monkeypatch.setattr(debugkernel, "_build", build)
+
+
+def tree_of(series="6.12", recipe=debugkernel.NPU2, **more):
+    with debugkernel.build_tree(None, series, recipe=recipe, **more) as built:
+        return built
+
+
+def test_build_tree_is_made_once_when_it_is_asked_for(home, monkeypatch):
+    keep_build(home, monkeypatch)
+    assert tree_of(only_kept=True) is None
+    built = tree_of()
+    assert built.folder == home.with_name("build-trees") / "npu2-6.12-6.12.1-1"
+    assert built.origin == home.with_name("npu2-kernel")
+    assert names(built.folder) == ["build", "source", "stamp"] and built.stamp
+    assert names(built.origin) == ["source-6.12.json"]
+    monkeypatch.setattr(debugkernel, "_build", lambda *_: pytest.fail("built again"))
+    assert tree_of() == tree_of(only_kept=True) == built
+
+
+def test_interrupted_build_tree_is_none(home, monkeypatch):
+    def interrupted(*arguments):
+        (arguments[-1].parent / "build").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(debugkernel, "_build", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tree_of()
+    assert tree_of(only_kept=True) is None
+    keep_build(home, monkeypatch)
+    assert tree_of()
+
+
+def test_build_trees_that_others_came_after_go(home, monkeypatch):
+    keep_build(home, monkeypatch)
+    trees = home.with_name("build-trees")
+    for recipe in (debugkernel.NPU2_DEBUG, debugkernel.NPU2):
+        tree_of("7.2", recipe)
+    for number, key in enumerate("abc"):
+        monkeypatch.setattr(debugkernel, "key_of", lambda series, *_, key=key: f"{series}-{key}")
+        tree_of()
+        os.utime(trees / f"npu2-6.12-{key}", (number, number))
+    assert names(trees) == ["npu2-6.12-b", "npu2-6.12-c", "npu2-7.2-6.12.1-1",
+                            "npu2-debug-7.2-6.12.1-1"]
+
+
+def test_build_tree_does_not_follow_the_sources(ours):
+    def tree_key():
+        return key(debugkernel.NPU2._replace(sources=""))
+
+    before = tree_key()
+    (ours / "kernel/powernv/npu2.c").write_text("int a;\n")
+    assert tree_key() == before
+    (ours / "kernel/powernv/patches/6.12/0001-a.patch").write_text("about it\n\ndiff b\n")
+    assert tree_key() != before
+
+
 def test_key_follows_the_configuration_and_the_compiler(monkeypatch, tmp_path):
     keys = set()
     for compiler in ("gcc 12.2", "gcc 12.3"):

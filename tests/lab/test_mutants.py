@@ -3,16 +3,20 @@
 The mutants fit the sources and compile, every one of them on every run; a few are taken all the
 way, others with each commit. And what the verdicts and the choice of these are made of.
 
-NVLINK2_MUTANTS=N takes N of them all the way instead of 3; `make test-mutants` takes all.
+NVLINK2_MUTANTS=N takes N of them all the way instead of 3; `make test-mutants` takes all. Those of
+what is built into a kernel (kernel/powernv, kernel/v5_10) fit the sources here, and are compiled only
+if the cache has a build of that kernel; only `make test-mutants` makes one.
 """
 
+import contextlib
 import os
 import re
 import shutil
+import subprocess
 
 import pytest
 
-from tests.lab import build, cli, mutants, recompile
+from tests.lab import build, cli, debugkernel, mutants, recompile, relink
 from tests.lab.errors import Findings, LabError
 from tests.lab.machine import Outcome
 from tests.lab.mutants import BROKEN, CAUGHT, SURVIVED, Verdict
@@ -22,6 +26,8 @@ MUTANTS, _ = mutants.load()
 CHOSEN = mutants.share(MUTANTS, mutants.commit(),
                        max(1, int(os.environ.get(mutants.VARIABLE) or mutants.SHARE)))
 ANY = MUTANTS[0]
+OF_KERNELS = [mutant for mutant in MUTANTS if relink.part_of(mutant.kernel)]
+OF_MODULES = [mutant for mutant in MUTANTS if mutant not in OF_KERNELS]
 COMMITS = [f"{number:040x}" for number in range(2000)]
 
 
@@ -44,8 +50,14 @@ def planted(*edits):
     return ANY._replace(edits=edits)
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", OF_MODULES, ids=lambda mutant: mutant.name)
 def test_mutant_compiles(mutant, copy):
+    mutants.compiles(mutant, copy)
+
+
+@pytest.mark.parametrize("mutant", OF_KERNELS, ids=lambda mutant: mutant.name)
+def test_mutant_fits_and_test_mutants_compiles_it(mutant, copy):
+    """Its kernel is none of `make test`; only what the cache has a build of is compiled here too."""
     mutants.compiles(mutant, copy)
 
 
@@ -180,14 +192,15 @@ def test_share_is_the_same_for_a_commit_and_another_for_another():
 
 def test_share_is_mostly_quick_and_reaches_every_mutant():
     shares = [mutants.share(MUTANTS, of) for of in COMMITS]
-    assert {mutant for chosen in shares for mutant in chosen} == set(MUTANTS)
+    assert {mutant for chosen in shares for mutant in chosen} == set(OF_MODULES)
     slow = [sum(not mutants.is_quick(mutant) for mutant in chosen) for chosen in shares]
     assert set(slow) == {0, 1}
     assert 0.5 < sum(slow) * mutants.SLOW_TURN / len(COMMITS) < 2
 
 
 def test_share_can_be_all_of_them():
-    assert sorted(mutants.share(MUTANTS, COMMITS[0], 1000)) == sorted(MUTANTS)
+    """But of a kernel that `make test` does not build it has none."""
+    assert sorted(mutants.share(MUTANTS, COMMITS[0], 1000)) == sorted(OF_MODULES)
 
 
 def test_commit_without_git_is_a_hash_of_the_list(monkeypatch, tmp_path):
@@ -195,3 +208,123 @@ def test_commit_without_git_is_a_hash_of_the_list(monkeypatch, tmp_path):
     assert re.fullmatch("[0-9a-f]{40}", known) or not (ROOT / ".git").exists()
     monkeypatch.setenv("PATH", str(tmp_path))
     assert re.fullmatch("[0-9a-f]{64}", mutants.commit())
+
+
+NPU2, PLACE = "6.12-npu2", debugkernel.PLACE
+SOURCE = "kernel/powernv/npu2.c"
+GOOD, MUTATED, BROKEN_C = "int good;\n", "int mutated;\n", "no_such_type broken;\n"
+MAKEFILE = f"""\
+vmlinux: $(O)/{PLACE}/npu2.o $(O)/{PLACE}/other.o
+\tpowerpc64le-linux-gnu-ld -r -o $(O)/$@ $^
+$(O)/%.o: %.c
+\t@echo CC $@
+\t$(CC) -c -o $@ $<
+"""
+
+
+@pytest.fixture(name="kept")
+def kept_fixture(monkeypatch, tmp_path):
+    """A finished build in a cache, of two files and no kernel around them; Built."""
+    folder, origin = tmp_path / "cache/tree", tmp_path / "cache/was-here"
+    for part in ("source", "build"):
+        (folder / part / PLACE).mkdir(parents=True)
+    (folder / "source/Makefile").write_text(MAKEFILE)
+    (folder / "source" / PLACE / "npu2.c").write_text(GOOD)
+    (folder / "source" / PLACE / "other.c").write_text("int other;\n")
+    subprocess.run(["make", "-s", "-C", folder / "source", f"O={folder / 'build'}",
+                    f"CC={debugkernel.COMPILER}"], check=True, capture_output=True)
+    (folder / "build" / PLACE / ".npu2.o.cmd").write_text(
+        f"savedcmd_npu2.o := {debugkernel.COMPILER} -c -o {PLACE}/npu2.o "
+        f"{origin}/source/{PLACE}/npu2.c ; true\n")
+    built = debugkernel.Built(folder, origin, "1")
+    monkeypatch.setattr(relink, "_HOME", tmp_path / "relink")
+    monkeypatch.setattr(relink, "_base", lambda *_: contextlib.nullcontext(built))
+    return built
+
+
+def content(folder):
+    """Everything that is in a folder, with its times."""
+    return {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes())
+            for path in folder.rglob("*")}
+
+
+def link(tmp_path, text):
+    """Links a kernel with a text in the place of the platform code; what make did, and its symbols."""
+    (tmp_path / SOURCE).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / SOURCE).write_text(text)
+    target = relink.build(NPU2, tmp_path, tmp_path / "out/vmlinux", tmp_path / "log")
+    symbols = subprocess.run(["powerpc64le-linux-gnu-nm", target], check=True, capture_output=True,
+                             text=True).stdout
+    return re.findall(r"CC .*/(\w+)\.o", (tmp_path / "log").read_text()), symbols.split()[2::3]
+
+
+def test_mutant_of_a_kernel_is_linked_and_the_cache_stays_as_it_is(kept, tmp_path):
+    before = content(kept.folder)
+    assert link(tmp_path, MUTATED) == (["npu2"], ["mutated", "other"])
+    assert link(tmp_path, GOOD) == (["npu2"], ["good", "other"])
+    assert link(tmp_path, GOOD)[0] == []
+    assert content(kept.folder) == before
+
+
+def test_mutant_of_a_kernel_that_does_not_compile_is_told(kept, tmp_path):
+    before = content(kept.folder)
+    with pytest.raises(LabError, match="does not build:\n(.|\n)*no_such_type"):
+        link(tmp_path, BROKEN_C)
+    with pytest.raises(Findings, match="npu2.o does not build:\n(.|\n)*no_such_type"):
+        relink.compiles(NPU2, tmp_path)
+    assert link(tmp_path, MUTATED)[1] == ["mutated", "other"]
+    assert content(kept.folder) == before
+
+
+@pytest.mark.parametrize("step", ["_copy_source", "_move_records", "_place"])
+def test_interrupted_mutant_of_a_kernel_leaves_the_cache_as_it_is(kept, tmp_path, monkeypatch, step):
+    before = content(kept.folder)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(relink, step, interrupted)
+        link(tmp_path, MUTATED)
+    assert content(kept.folder) == before
+    assert link(tmp_path, MUTATED)[1] == ["mutated", "other"]
+
+
+def test_mutant_of_a_kernel_compiles_with_the_recorded_command(kept, tmp_path, monkeypatch):
+    link(tmp_path, GOOD)
+    (tmp_path / SOURCE).write_text(MUTATED)
+    assert relink.compiles(NPU2, tmp_path)
+    monkeypatch.setattr(relink, "_base", lambda *_: contextlib.nullcontext(kept._replace(stamp="2")))
+    assert relink.compiles(NPU2, tmp_path), "another build is copied anew"
+    monkeypatch.setattr(relink, "_base", lambda *_: contextlib.nullcontext())
+    assert not relink.compiles(NPU2, tmp_path)
+
+
+def test_build_without_records_is_told(kept, tmp_path):
+    (kept.folder / "build" / PLACE / ".npu2.o.cmd").unlink()
+    with pytest.raises(LabError, match="no record in .* names .*was-here"):
+        link(tmp_path, MUTATED)
+
+
+@pytest.mark.parametrize("kernel,file,test,says", [
+    ("6.12-64k", SOURCE, "npu2_platform npu2_vm_killed", "edits kernel/powernv/, which the kernel"),
+    ("5.10", SOURCE, "in_vfio_pci vfio_sleep_blocks_D7", "name one of 6.12-npu2, "),
+    (NPU2, "kernel/v5_10/compat.h", "npu2_platform npu2_vm_killed", 'name one of "5.10"'),
+    ("5.10-2018", "kernel/v5_10/compat.h", "in_vfio_pci vfio_sleep_blocks_D7", "does not have"),
+    ("5.10", "kernel/gate.c", "in_vfio_pci vfio_sleep_blocks_D7", "nothing is compiled into the driver"),
+    ("5.10", "kernel/v5_10/sim/Kbuild", "in_vfio_pci vfio_sleep_blocks_D7", "nothing is compiled"),
+    ("5.10", "kernel/lpar.c", "basic life_open", "no run of 5.10 is told by the test basic"),
+    (NPU2, SOURCE, "npu2_refused npu2_map_lpar_refused", "no run of 6.12-npu2 is told"),
+    (NPU2, SOURCE, "npu2_reboot npu2_reboot_while_a_vm_has_them", "no run of 6.12-npu2 is told"),
+    (NPU2, SOURCE, "npu2_platform npu2_vm_killed", None),
+    ("6.12-npu2-debug", SOURCE, "npu2_refused npu2_map_lpar_refused", None),
+    (NPU2, "kernel/platform.c", "npu2 npu2_guest_uses_gpu_ram_and_atsd", None),
+    ("5.10", "kernel/lpar.c", "in_vfio_pci vm_failed_bind_of_a_later_one_D9", None)])
+def test_kernel_of_a_mutant_has_what_it_edits_and_its_test(kernel, file, test, says):
+    suite, name = test.split()
+    mutant = ANY._replace(kernel=kernel, edits=((file, "", ""),), suite=suite, test=name)
+    if not says:
+        mutants.check_kernel(mutant)
+        return
+    with pytest.raises(LabError, match=re.escape(says)):
+        mutants.check_kernel(mutant)

@@ -21,7 +21,7 @@ from .tree import DRIVER, HEADER, ROOT, TreeError
 VERSION = (5, 10)
 PLACE = "drivers/vfio/pci/vfio_pci_nvlink2.c"
 ORIGINAL = f"{DRIVER}/original.c.txt"
-OWN = ROOT / "kernel/v5_10"
+OWN = "kernel/v5_10"
 # What of the driver for later kernels is taken as it is.
 SAME = ("atsd.c", "gpu_ram.c", "gpu_ram.h", "gpu_ram_fault.c", "gpu_ram_rw.c", "lpar.c",
         "nvlink2.h", "platform.c", "platform.h", "range.h", "region.h", "registration.c",
@@ -47,14 +47,14 @@ def _edited(name: str, text: str) -> str:
     return text
 
 
-def files() -> dict[str, str]:
+def files(root: Path = ROOT) -> dict[str, str]:
     """Every file of the driver, by its path in the tree, without the original's copy."""
-    beside = [ROOT / "kernel" / name for name in (*SAME, "trace.h")]
-    beside += sorted((ROOT / "generated/kernel").glob("*.h")) + sorted(OWN.glob("*.h"))
+    beside = [root / "kernel" / name for name in (*SAME, "trace.h")]
+    beside += sorted((root / "generated/kernel").glob("*.h")) + sorted((root / OWN).glob("*.h"))
     found = {f"{DRIVER}/{path.name}": _edited(path.name, path.read_text("utf-8"))
              for path in beside}
-    found[PLACE] = (OWN / Path(PLACE).name).read_text("utf-8")
-    found[HEADER] = (ROOT / HEADER.removeprefix("include/")).read_text("utf-8")
+    found[PLACE] = (root / OWN / Path(PLACE).name).read_text("utf-8")
+    found[HEADER] = (root / HEADER.removeprefix("include/")).read_text("utf-8")
     return found
 
 
@@ -64,10 +64,13 @@ def _check(tree: Path) -> None:
         raise TreeError(f"{tree} has no {PLACE}: it is no whole kernel source tree")
 
 
-def replace(tree: Path) -> int:
-    """Puts the driver in the place of the original, or brings it up to date; files changed."""
+def replace(tree: Path, root: Path = ROOT) -> int:
+    """
+    Puts the driver in the place of the original, or brings it up to date; files changed. `root` has
+    the driver's sources, side by side as in the repository.
+    """
     _check(tree)
-    wanted = files()
+    wanted = files(root)
     kept = tree / ORIGINAL
     wanted[ORIGINAL] = (kept if kept.exists() else tree / PLACE).read_text("utf-8")
     return in_tree.clear(tree, set(wanted)) + in_tree.write(tree, wanted)

@@ -89,28 +89,30 @@ def command_line(append=""):
     return " ".join(word for word in words if not word.startswith("mem="))
 
 
-def boot(flavour, argv, files=(), gpus=1, links=3, switch=False, timeout=240, on_line=None,
-         log=None):
+def boot(flavour, argv, files=(), gpus=1, links=3, switch=False, timeout=240, log=None,
+         vmlinux=None):
     """
     Boots a flavour on a machine with GPUs, runs argv in it, and returns (Outcome, [Access]): its
     console and the register log of the start that counts.
 
     files: [(path in the machine, file or bytes)]; gpus, links, switch: see tree.layout
-    timeout: in seconds, of the start that counts; on_line: gets every line of the console
+    timeout: in seconds, of the start that counts
     log: where the console is kept, whatever happens; the register log is kept beside it, with the
         suffix `.registers`
+    vmlinux: in place of the flavour's, built of the same configuration
 
     A start that hangs in firmware is said and repeated; LabError after some, and for GPUs that
     cannot be.
     """
     chosen = tree.layout(gpus, links, switch)
     kernel, root = flavours.kernel(flavour), qemu.emulator()
+    kernel = kernel._replace(vmlinux=vmlinux or kernel.vmlinux)
     for hangs in range(ATTEMPTS):
         nonce = secrets.token_hex(8)
         with _files(chosen) as folder:
             outcome = _attempt(root, kernel, flavours.flavour(flavour), chosen, folder,
                                initramfs(kernel, argv, nonce, files),
-                               functools.partial(_listen, nonce, timeout, on_line))
+                               functools.partial(_listen, nonce, timeout))
             registers = _text(folder / "registers")
         if log:
             write_atomic(Path(log), "\n".join(outcome.console) + "\n")
@@ -140,8 +142,8 @@ def _text(path):
     return path.read_text("ascii") if path.exists() else ""
 
 
-def _listen(nonce, timeout, on_line, process):
-    return Listener(process, nonce, timeout, on_line, None).listen()
+def _listen(nonce, timeout, process):
+    return Listener(process, nonce, timeout, None, None).listen()
 
 
 def _attempt(root, kernel, flavour, chosen, folder, archive, listen):

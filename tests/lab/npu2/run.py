@@ -15,6 +15,8 @@ from ..progress import note
 from . import exports, machine
 
 SUITE = "npu2"
+# What cannot be told by its tests: it is down before they end.
+REBOOTS = "npu2_reboot"
 GUEST = "npu2_guest_uses_gpu_ram_and_atsd"
 REFERENCE = ROOT / "tests/reference/npu2"
 REBOOTING = "reboot: Restarting system"
@@ -52,7 +54,7 @@ RUNS = tuple(
     (f"{series}-{kernel}", suite, board)
     for series in ("6.12", "7.2")
     for kernel, suite, board in (
-        ("npu2", "npu2_platform", "3x2"), ("npu2", "npu2_reboot", "2x3"),
+        ("npu2", "npu2_platform", "3x2"), ("npu2", REBOOTS, "2x3"),
         ("npu2-debug", "npu2_platform", "2x3"), ("npu2-debug", "npu2_refused", "1x3"),
         ("64k", "npu2_stock", "2x3")))
 COMPARED = tuple((f"{series}-npu2", board) for series in ("6.12", "7.2") for board in BOARDS)
@@ -70,14 +72,28 @@ def cases():
                                 "writes it"]))
 
 
+def board_of(flavour, suite, test):
+    """The board that a flavour runs a test on; None when it does not, or not to be told by a test."""
+    if suite == SUITE:
+        return next((BOARDS[board] for name, board in COMPARED if name == flavour
+                     and (not BOARDS[board].tests or test in BOARDS[board].tests)), None)
+    return next((BOARDS[board] for name, of, board in RUNS
+                 if (name, of) == (flavour, suite) and suite != REBOOTS), None)
+
+
+def payload(flavour, guest):
+    """What a machine carries; `guest`: with QEMU and what its KVM guest boots."""
+    files = suites.payload(flavour, with_tool=not guest)
+    files += clients.payload(flavour, "kvm") if guest else []
+    return files + ([("lab/health", b"")] if flavours.flavour(flavour).debug else [])
+
+
 def _boot(flavour, suite, board, tests=(), guest=False):
     """(title, Outcome, [Access]) of one start."""
     chosen = flavours.flavour(flavour)
     title = f"{flavour} {suite} {board.name}"
     note(f"{title}: starting the machine")
-    files = suites.payload(flavour, with_tool=not guest)
-    files += clients.payload(flavour, "kvm") if guest else []
-    files += [("lab/health", b"")] if chosen.debug else []
+    files = payload(flavour, guest)
     outcome, accesses = machine.boot(
         flavour, ["/bin/nvtest", suite, *tests], files, **board.layout,
         timeout=limits.seconds(_DEBUG_TIMEOUT if chosen.debug else _TIMEOUT),
@@ -100,7 +116,7 @@ def _compared(flavour, board):
 def _run(flavour, suite, board):
     title, outcome, accesses = _boot(flavour, suite, board)
     chosen = flavours.flavour(flavour)
-    if suite == "npu2_reboot":
+    if suite == REBOOTS:
         found = judge_reboot(outcome, accesses, board)
     else:
         found = [*judge.judge_tests(outcome, suites.names(suite)),
