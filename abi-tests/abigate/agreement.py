@@ -8,21 +8,16 @@ from collections.abc import Iterator
 
 from .facts import Fact
 from .measure import Measured
-from .sides import SpecSide
+from .sides import SpecSide, generated
 
 _LAYOUT = "generated/abi/vfio_nvlink2_layout.c"
-
-
-def _layout(spec: SpecSide) -> str:
-    from codegen import render  # pylint: disable=import-outside-toplevel  # only where a spec is
-    return render.render(spec.spec, "the spec")[_LAYOUT].decode("utf-8")
 
 
 def detect(spec: SpecSide, measured: Measured) -> Iterator[tuple[str, str, str]]:
     """(rule, subject, what) for everything the compiler lays out differently."""
     unlimited = "-ferror-limit=0" if measured.configuration.toolchain.compiler == "clang" \
         else "-fmax-errors=0"
-    complaint = measured.compile(_layout(spec), "-std=gnu11", "-w", unlimited)
+    complaint = measured.compile(generated(spec, _LAYOUT), "-std=gnu11", "-w", unlimited)
     if complaint:
         told = re.findall(r"error: (?:static[ _]assertion failed(?: due to requirement.*?)?:? )?(.*)",
                           complaint)

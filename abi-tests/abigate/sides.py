@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import GateError
+from .keep import Keep
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = "uapi/linux/vfio_nvlink2.h"
 SPEC = "spec/vfio_nvlink2.yaml"
 BASELINES = ROOT / "abi-tests/baselines"
+
+_READ, _RENDERED = Keep(), Keep()
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,9 @@ def spec_file(path: Path, name: str | None = None, judged: bool = True) -> SpecS
     try:
         document = loader.load(path, name)
         if judged:
-            schema.validate(document, schema.load_schema(ROOT / SCHEMA))
+            rule = ROOT / SCHEMA
+            # It is judged by the same schema as the spec before it, which is slow to read.
+            schema.validate(document, _READ.get((rule, _text(rule)), lambda: schema.load_schema(rule)))
         spec = build.build(document)
     except UsageError as err:
         raise GateError(str(err)) from err
@@ -126,10 +131,16 @@ def spec_file(path: Path, name: str | None = None, judged: bool = True) -> SpecS
     return SpecSide(spec, document, name, problems)
 
 
-def generated(spec: SpecSide) -> str:
-    """The header that a spec makes."""
+def generated(spec: SpecSide, name: str = HEADER) -> str:
+    """
+    The header that a spec makes, or another of the generator's files.
+
+    Every configuration asks for the same of a spec, and the templates are slow: a spec in another
+    wording is another question.
+    """
     from codegen import render  # pylint: disable=import-outside-toplevel
-    return render.render(spec.spec, SPEC)[HEADER].decode("utf-8")
+    files = _RENDERED.get(repr(spec.spec), lambda: render.render(spec.spec, SPEC))
+    return files[name].decode("utf-8")
 
 
 def tree() -> Side:
