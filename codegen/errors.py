@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What can go wrong, and how it is told."""
+"""The errors of the generator, and how they are told."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def _round_up(value: int, step: int) -> int:
 
 
 def lay_out(fields: list, abi: Abi) -> Layout:
-    """What the compiler makes of the fields in this order."""
+    """Returns the layout that the compiler gives the fields in this order."""
     offset, align, offsets = 0, 1, []
     for field in fields:
         element = shape(field.type, abi)

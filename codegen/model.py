@@ -58,7 +58,7 @@ class Vendor:
 
 @dataclass(frozen=True)
 class Value:
-    """What the driver supplies and fields draw from."""
+    """A value that the driver supplies and fields draw from."""
 
     at: tuple
     name: str

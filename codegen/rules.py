@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a schema cannot say: the rules of the spec, each with an id.
+"""The rules that a schema cannot express: those of the spec, each with an id.
 
 A checker yields (rule id, place, message); the message names cause and cure.
 """

@@ -63,7 +63,7 @@ def _missing_keys(document: Document, err, path: tuple) -> list[Finding]:
 
 
 def _phrase(err) -> str:  # pylint: disable=too-many-return-statements  # one a keyword
-    """What is wrong with one value, and what would be right."""
+    """Says why one value is wrong, and which would be right."""
     kind, wanted, given = err.validator, err.validator_value, _shown(err.instance)
     if kind == "type":
         names = " or ".join(_TYPES[t] for t in ([wanted] if isinstance(wanted, str) else wanted))

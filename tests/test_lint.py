@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What `make lint` runs over Python and shell, one test a check: a finding is a failure."""
+"""The checks of `make lint` for Python and shell, one test each: a finding is a failure."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What `make lint` asks clang, checkpatch and coccinelle, one test each: a finding is a failure."""
+"""The checks of `make lint` by clang, checkpatch and coccinelle, one test each: a finding is a failure."""
 
 import pytest
 

@@ -97,7 +97,7 @@ def build(commit, out):
 
 
 def complaints(out):
-    """What lintian says of the packages, errors and warnings."""
+    """Returns the errors and warnings of lintian about the packages."""
     changes, = out.glob("*.changes")
     done = subprocess.run(["lintian", "--suppress-tags", ",".join(_SUPPRESSED), "--allow-root",
                            "--tag-display-limit", "0", changes], capture_output=True, text=True,

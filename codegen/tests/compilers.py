@@ -15,7 +15,7 @@ PACKAGES = {"gcc": "gcc", "g++": "g++",
 
 def compile_c(text: str, *flags: str, compiler: str = "gcc", to: Path | None = None,
               language: str = "c") -> str:
-    """What the compiler objects to; nothing when it is content."""
+    """Returns the compiler's complaints; nothing when it is content."""
     assert shutil.which(compiler), f"{compiler} is missing: apt-get install {PACKAGES[compiler]}"
     target = ["-o", str(to)] if to else ["-fsyntax-only"]
     result = subprocess.run([compiler, "-x", language, "-Wall", "-Wextra", "-Werror", *flags,

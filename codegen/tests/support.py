@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the tests of the generator share."""
+"""Helpers that the tests of the generator share."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def mutate(*edits: tuple[str, str], text: str | None = None) -> tuple[str, list[
 
 
 def findings(tmp_path: Path, capsys, text: str) -> list[Finding]:
-    """What `check` says of a spec with this text; its exit status has to fit."""
+    """Returns the output of `check` for a spec with this text; its exit status has to fit."""
     path = tmp_path / "mutant.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
     status = cli.main(["check", "--spec", str(path)])

@@ -208,7 +208,7 @@ def test_generate_nothing_from_a_wrong_spec(tmp_path, capsys):
 
 @pytest.mark.parametrize("doc", ['Says "no"', 'Says """no""" here.', 'Says """', 'Says """"'])
 def test_generate_quotes_of_a_doc_end_no_docstring(tmp_path, doc):
-    """What may stand in a C comment may stand in the Python module, and is what it says."""
+    """A text that may stand in a C comment may stand in the Python module, unchanged."""
     (tmp_path / "spec.yaml").write_text(mutate(
         ("doc: Starts every capability record.", f"doc: '{doc}'"))[0])
     assert cli.main(["generate", "--spec", str(tmp_path / "spec.yaml"), "--out", str(tmp_path)]) == 0

@@ -113,7 +113,7 @@ def test_loader_two_lines_of_text(tmp_path, capsys):
 @pytest.mark.parametrize("text", ["yes", "010", "1_6", "0o20", "1.0", "1e1", "12:30", "+16",
                                   "2026-11-22", "0x", "-0x10"])
 def test_loader_surprising_scalars_are_text(tmp_path, capsys, text):
-    """What YAML 1.1 would read as a number, a date or a truth value stays text."""
+    """A text that YAML 1.1 would read as a number, a date or a truth value stays text."""
     expect(tmp_path, capsys, "schema",
            ("version: 1\n  doc: >-\n    VFIO", f"version: {text}@@\n  doc: >-\n    VFIO"),
            says="has to be a number")

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the driver costs, in instructions: figures, targets, plots. docs/performance.md has them."""
+"""The driver's costs in instructions: figures, targets, plots. docs/performance.md has them."""

@@ -18,7 +18,7 @@ BLOCK_MIB = 2
 
 
 class Boot:
-    """What one boot measured."""
+    """The measurements of one boot."""
 
     def __init__(self, page, leaves, mib, values):
         self.page, self.leaves, self.mib = page, leaves, mib
@@ -93,7 +93,7 @@ class Series(NamedTuple):
     boots: list
 
     def as_json(self):
-        """What `from_json` takes: for each name the values of all boots."""
+        """Returns the argument of `from_json`: for each name the values of all boots."""
         first = self.boots[0]
         return {"kernel": self.kernel, "emulator": self.emulator, "page": first.page,
                 "leaves": first.leaves, "mib": first.mib,
@@ -109,7 +109,7 @@ class Series(NamedTuple):
                     for number in range(count)])
 
     def figure(self, compute):
-        """What `compute(boot)` is over all boots."""
+        """Returns the figure of `compute(boot)` over all boots."""
         return Figure.of(compute(boot) for boot in self.boots)
 
 

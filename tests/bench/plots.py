@@ -12,7 +12,7 @@ _MARKS = ("o", "s", "^", "D")
 
 
 def digest(all_series):
-    """What the pictures were drawn of; stands in each of them."""
+    """Returns a digest of the figures that are drawn; each picture carries it."""
     text = "".join(f"{flavour}\n{page.as_text(series)}" for flavour, series in all_series.items())
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -67,7 +67,7 @@ def _copies(pyplot, all_series):
 
 
 def _growth(pyplot, all_series):
-    """What grows with the window, and what does not."""
+    """Draws the costs that grow with the window, and those that do not."""
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2))
     sizes = (64, 128, 256, 512, 1024)
     for mark, (flavour, series) in zip(_MARKS, all_series.items()):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What has to be reached, as ratios inside one boot.
+The targets that have to be reached, as ratios inside one boot.
 
 `original` is one clean page for each fault, as the driver of Linux 4.20 to 5.12 did it, on the same
 kernel and memory; `bar` a BAR of the same size behind stock vfio-pci; `mapped` the same copy from
@@ -25,7 +25,7 @@ class Target(NamedTuple):
     most: float = None
 
     def holds(self, value):
-        """Whether a number reaches it."""
+        """Says whether a number reaches it."""
         return value >= self.least if self.most is None else value <= self.most
 
     @property
@@ -35,7 +35,7 @@ class Target(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What a target came to on one kernel."""
+    """The figure of a target on one kernel, and whether it is good enough."""
     target: Target
     figure: Figure
     ok: bool
@@ -104,13 +104,13 @@ def targets(page, leaves):
 
 
 def ratios(page, leaves):
-    """What a short run can tell, of which a change for the worse is noticed."""
+    """Returns the ratios that a short run can measure, and of which it notices a change for the worse."""
     return [*_touches(page, leaves, ("sequential",)), *_blocks(page, leaves),
             *_copies(((64, 1.4), (1024, 1.15), (16384, 1.05))), *_calls()]
 
 
 def verdicts(series):
-    """What each target came to on one kernel."""
+    """Yields the result of each target on one kernel."""
     first = series.boots[0]
     for target in targets(first.page, first.leaves):
         figure = series.figure(target.compute)

@@ -8,7 +8,7 @@ from tests.bench.figures import Boot, Figure, Series
 
 
 def lines(**changes):
-    """What a program prints that measured everything; `changes` are instructions by name."""
+    """The output of a program that measured everything; `changes` are instructions by name."""
     values = {}
     for kind in ("block", "page", "original", "bar"):
         for pattern in ("sequential", "random", "sparse"):

@@ -75,7 +75,7 @@ def _python(script: str, *arguments: object) -> None:
 
 @cache
 def _by_scripts() -> Path:
-    """What QEMU's scripts make, which is the same for every compiler."""
+    """Makes the files of QEMU's scripts, which are the same for every compiler."""
     folder = BUILD / "tests-clients" / "qemu-scripts"
     remove_tree(folder)
     for part in ("qapi", "trace"):
@@ -89,7 +89,7 @@ def _by_scripts() -> Path:
 
 @cache
 def generated(compiler: str) -> Path:
-    """What QEMU's configure and its scripts would have made, for one compiler."""
+    """Makes the files that QEMU's configure and its scripts would make, for one compiler."""
     folder = BUILD / "tests-clients" / f"qemu-{compiler}"
     remove_tree(folder)
     for part in ("conf", "linux"):

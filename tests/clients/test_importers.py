@@ -192,7 +192,7 @@ def test_python_program(tmp_path):
 
 
 def of_python(module, data, more):
-    """What the decoder for Python says, in the words of verdicts.c."""
+    """Returns the verdict of the decoder for Python, in the words of verdicts.c."""
     status, region = "OK", None
     try:
         region = module.decode(data, "little")
@@ -297,7 +297,7 @@ def test_python_asserts_the_layout(tmp_path, old, new, says):
 
 @pytest.fixture(name="tree", scope="module")
 def tree_fixture(tmp_path_factory):
-    """What is generated from a spec that has grown."""
+    """The files that are generated from a spec that has grown."""
     tree = tmp_path_factory.mktemp("grown")
     (tree / "spec.yaml").write_text(mutate(*GROWN)[0], "utf-8")
     assert cli.main(["generate", "--spec", str(tree / "spec.yaml"), "--out", str(tree)]) == 0

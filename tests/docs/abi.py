@@ -93,7 +93,7 @@ def as_rst(entry):
 
 
 class Face(NamedTuple):
-    """What modules have: {path: access} of files, {path: (print, [field…])} of tracepoints."""
+    """An interface of modules: {path: access} of files, {path: (print, [field…])} of tracepoints."""
     files: dict
     events: dict
 

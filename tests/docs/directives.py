@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What the manual is built of beside pages: a Sphinx extension of two directives.
+A Sphinx extension of two directives, of which the manual is built beside its pages.
 
     .. kernel-doc:: kernel/range.h      the comments of a C file, by the kernel's own script
     .. kernel-abi:: docs/ABI            the entries of a folder in the form of Documentation/ABI
@@ -54,7 +54,7 @@ class _Generated(Directive):
         LOG.warning(text, location=(self.state.document.settings.env.docname, self.lineno))
 
     def text(self, tree, source):
-        """What the directive stands for."""
+        """Returns the nodes that the directive stands for."""
         raise NotImplementedError
 
 

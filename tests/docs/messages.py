@@ -104,7 +104,7 @@ def of_driver(tree):
 
 
 def _flaws(path, code, macros):
-    """What can be wrong with the device tree: words that nvlink2_bad() puts into its sentence."""
+    """Returns the faults of a device tree: words that nvlink2_bad() puts into its sentence."""
     for call in re.finditer(r"(?<!static int )\bnvlink2_bad\(", code):
         last = _arguments(code, call.end())[-1]
         text = _literal(last, macros)
@@ -120,7 +120,7 @@ def _flaws(path, code, macros):
 
 
 def of_build(tree):
-    """What a build that cannot be done ends with."""
+    """Returns the messages with which an impossible build ends."""
     found = []
     path = tree / "kernel/check-kernel.sh"
     script = re.sub(r"\\\n", " ", path.read_text("utf-8"))

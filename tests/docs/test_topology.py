@@ -20,7 +20,7 @@ def compressed(hpa):
 
 
 def draw(machine):
-    """What the tool draws of an AC922."""
+    """The picture that the tool draws of an AC922."""
     for address, links, group, hpa in GPUS:
         machine.function(address, group=group, tree="ibm,npu",
                          regions={9: gpu_ram(size=WINDOW, tgt=compressed(hpa))})

@@ -41,7 +41,7 @@ _SAMPLE = 6
 
 class Selection(NamedTuple):
     """
-    What to run: arguments of pytest; machines, {(flavour, suite): names, or None for all}; checks of
+    A selection of tests: arguments of pytest; machines, {(flavour, suite): names, or None for all}; checks of
     `make lint`. `left` is {what is left out: the files it is about}, `unknown` those that no rule
     fits, which makes it everything.
     """
@@ -56,7 +56,7 @@ class Selection(NamedTuple):
 
 
 def fits(pattern, file):
-    """Whether a file has a name like the pattern: `*` within one folder, `**` across them."""
+    """Says whether a file has a name like the pattern: `*` within one folder, `**` across them."""
     words = re.split(r"(\*\*/|\*\*|\*|\[\w+\])", pattern)
     known = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*"}
     return bool(re.fullmatch("".join(known.get(word) or (word if word[:1] == "[" else re.escape(word))
@@ -200,7 +200,7 @@ def _without_unbuilt(chosen):
 
 
 def arguments(chosen):
-    """What pytest is called with; nothing when it is everything."""
+    """Returns the arguments of pytest; none when everything runs."""
     if chosen.unknown:
         return []
     every = {**chosen.tests, ALWAYS: None}
@@ -234,7 +234,7 @@ def named_tests(suite, cases):
 
 
 def describe(chosen):
-    """What is run and what is not, in lines."""
+    """Returns lines that say which tests run and which do not."""
     if chosen.unknown:
         yield f"everything, for no rule is about {', '.join(chosen.unknown)}: what `make test` runs"
         return

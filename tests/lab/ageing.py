@@ -110,7 +110,10 @@ def entries():
 
 
 def _paths(name):
-    """What belongs to an entry now. A kernel's archive comes first: without it the kernel is not there."""
+    """
+    Returns the files and folders of an entry as they are now. A kernel's archive comes first: without
+    it the kernel is not there.
+    """
     path = cache() / name
     return [part for part in (path.with_name(f"{path.name}{_ARCHIVE}"), path,
                               path.with_name(f".{path.name}.draft")) if os.path.lexists(part)]
@@ -168,7 +171,7 @@ def prune():
 
 @contextlib.contextmanager
 def _alone():
-    """Whether no other process removes entries, which it goes on with meanwhile."""
+    """Yields True when no other process removes entries, and keeps others from it."""
     folder = cache() / _STAMPS
     folder.mkdir(exist_ok=True)
     with open(folder / ".lock", "w", encoding="ascii") as handle:

@@ -23,7 +23,7 @@ CASE = "attack"
 
 
 def command(seconds, seed):
-    """What runs in the machine, and how long it may take."""
+    """Returns the command that runs in the machine, and the time it may take."""
     if seed is None:
         seed = secrets.randbits(32) or 1
     return ["/bin/nvtest", "attack", str(seconds), hex(seed)], \

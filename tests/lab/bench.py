@@ -42,7 +42,7 @@ def devices():
 
 
 def payload(flavour, common):
-    """What the machine carries: what all carry, and the module that is measured against."""
+    """Adds the module that is measured against to the files that every machine carries."""
     return [*common, (f"lib/modules/{build.BENCH_PRODUCT}", build.bench_module(flavour))]
 
 

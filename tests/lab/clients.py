@@ -35,7 +35,7 @@ def qemu(refresh=False):
 
 
 def payload(flavour, suite):
-    """What a machine carries for a suite: [(path in the machine, file or bytes)]."""
+    """Returns the files that a machine carries for a suite: [(path in the machine, file or bytes)]."""
     if suite not in SUITES:
         return []
     root = qemu()

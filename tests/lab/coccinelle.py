@@ -53,7 +53,7 @@ _FINDING = re.compile(r"(\S+?\.[ch]):(\d+):[\d-]+: (.*)")
 
 
 def findings(source):
-    """What the scripts of a kernel source say about the module's sources."""
+    """Returns the findings of a kernel source's scripts about the module's sources."""
     tree = BUILD / "lint-coccinelle"
     with locked(tree):
         build.planted_copy(tree, PLANTED, _MISTAKES)

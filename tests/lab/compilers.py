@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What compilers and sparse say of the modules at W=1.
+Runs compilers and sparse over the modules at W=1.
 
 Debian's kernels are configured for gcc. For clang there is a tree of our own, out of the same
 source and only prepared, never built: modules are compiled and linked against it, but what they

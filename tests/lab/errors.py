@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the lab says when it cannot go on."""
+"""The errors with which the lab stops."""
 
 
 class LabError(Exception):

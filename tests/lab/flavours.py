@@ -55,12 +55,12 @@ class Flavour(NamedTuple):
 
     @property
     def reference(self):
-        """Whether the driver is a part of it, ours or the one of 2018."""
+        """Says whether the driver is a part of it, ours or the one of 2018."""
         return self.series == reference.SERIES
 
     @property
     def debug(self):
-        """Whether the lab builds it itself, with all that finds faults."""
+        """Says whether the lab builds it itself, with all that finds faults."""
         return bool(self.recipe and self.recipe.debug)
 
     @property
@@ -136,13 +136,13 @@ def index(suite=SUITE):
 
 
 def build_path(name):
-    """What stands before PATH to build modules for a flavour: [], or its compiler's folder."""
+    """Returns the folders that come before PATH to build modules for a flavour: none, or its compiler's."""
     chosen = flavour(name)
     return [str(toolchain.bin_folder(chosen.suite))] if chosen.own_tools else []
 
 
 def tools_of(chosen):
-    """What a flavour's kernel is compiled with when the lab builds it."""
+    """Returns the tools that compile a flavour's kernel when the lab builds it."""
     if not chosen.own_tools:
         return debugkernel.Tools()
     return debugkernel.Tools((str(toolchain.bin_folder(chosen.suite)),), f"{toolchain.CROSS}gcc")

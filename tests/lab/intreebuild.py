@@ -100,7 +100,7 @@ def _symbols(path):
 
 
 def _is_built_in(build):
-    """What of the driver the kernel lacks."""
+    """Returns the symbols of the driver that the kernel lacks."""
     wanted = {"nvlink2_gpu_ram_mmap", "nvlink2_topology_read"}
     return wanted - _symbols(build / "vmlinux")
 

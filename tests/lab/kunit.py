@@ -77,7 +77,7 @@ class _Suite:
             self.notes.append(line.strip())
 
     def complaints(self, ok):
-        """What does not add up, now that the suite has ended `ok` or not."""
+        """Returns the contradictions in the results, now that the suite has ended `ok` or not."""
         found = [f"{name} ended twice" for name in self.twice]
         passed = sum(case_ok for case_ok, _ in self.cases.values())
         if self.plan != len(self.cases):

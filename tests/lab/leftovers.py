@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What an interrupted run would leave: programs that its own programs have started, and temporary files.
+Ends the programs that an interrupted run would leave, and removes its temporary files.
 
 The emulator ends with whoever started it (machine.py). A build does not: make ends its shells, and
 these leave a compiler behind. So `python3 -m tests.lab` takes the orphans of its programs over and
@@ -114,7 +114,7 @@ def sweep():
 
 
 def _is_used(path):
-    """Whether a process has a file open, or one below it, or was called with its name."""
+    """Says whether a process has a file open, or one below it, or was called with its name."""
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if path in (folder / "cmdline").read_bytes().decode(errors="replace"):

@@ -61,7 +61,7 @@ def _checkpatch_findings():
 
 
 def exempt(line):
-    """Whether a finding of checkpatch is about a construct its file exists for."""
+    """Says whether a finding of checkpatch is about a construct its file exists for."""
     match = re.match(r"(\S+):\d+: \w+:(\w+):", line)
     return bool(match) and match[2] in _EXEMPT.get(match[1], ())
 

@@ -25,7 +25,7 @@ _WRITTEN = ("tests/long-runs.json", "docs/versus-2018.md", "docs/performance.md"
 
 
 def _git(*arguments):
-    """What git says, or None when there is no git or no repository here."""
+    """Returns the output of git, or None when there is no git or no repository here."""
     try:
         done = subprocess.run(["git", *arguments], cwd=ROOT, check=False, capture_output=True,
                               text=True)

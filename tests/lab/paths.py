@@ -64,7 +64,7 @@ def _there(folder):
 
 @contextlib.contextmanager
 def writing(path):
-    """What is written here is for a path: Python does not tell of which file a write failed."""
+    """Names a path in the error of a failed write: Python does not tell of which file it was."""
     try:
         yield
     except OSError as error:

@@ -49,7 +49,7 @@ with open(sys.argv[1], "a", encoding="utf-8") as file:
 
 
 class Fault(Exception):
-    """What keeps a target from starting."""
+    """A fault that keeps a target from starting."""
 
 
 class Command(NamedTuple):
@@ -437,7 +437,7 @@ def _modules_of(folder):
 
 
 def _printed(flavour, argv):
-    """What nvtest prints when all that it was asked for passes; Fault when it does not know it."""
+    """Returns the output of nvtest when all that it was asked for passes; Fault when it does not know it."""
     words = argv[1:]
     if argv[0] != "/bin/nvtest" or not words:
         raise Fault(f"{flavour}: no machine can run {argv}")
@@ -491,7 +491,7 @@ def _exit_status(main, *arguments):
 
 
 def _pytest(words, seconds, rehearsal):
-    """What pytest is given is there, and -k chooses some of it; the fuzzer's tests run without one."""
+    """Checks that the arguments of pytest choose something; the fuzzer's tests run without a fuzzer."""
     chosen = words[words.index("-k") + 1] if "-k" in words else ""
     given = [ROOT / word for word in words if not word.startswith("-") and word != chosen]
     missing = [str(path) for path in given if not path.exists()]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What looks for rare things, for as long as one likes: races, the attack, failing allocations, and
+Looks for rare things, for as long as one likes: races, the attack, failing allocations, and
 new inputs for the decoder. `make test` does a short piece of each. See docs/lab.md.
 """
 

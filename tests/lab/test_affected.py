@@ -45,7 +45,7 @@ def tracked():
 
 
 def catches(chosen, mutant):
-    """Whether a selection has the test that catches a mutant, on a kernel that shows it."""
+    """Says whether a selection has the test that catches a mutant, on a kernel that shows it."""
     if mutant.suite == mutants.SOURCE:
         return f"tests/{mutant.test}.py" in chosen.tests
     for (flavour, suite), names in chosen.boots.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a short run is compared with, and when that fails. Nothing is booted."""
+"""A short run is compared with committed ratios, and fails when it is worse. Nothing is booted."""
 
 import pytest
 

@@ -17,7 +17,7 @@ BAD = {(5, 10): "too old", (5, 13): "too old", (6, 1): "too old", (6, 11): "too 
 
 
 def make_tree(folder, version, options=OPTIONS):
-    """What the check reads of a prepared tree."""
+    """The files of a prepared tree that the check reads."""
     (folder / "include/config").mkdir(parents=True)
     (folder / "include/generated/uapi/linux").mkdir(parents=True)
     (folder / "include/config/auto.conf").write_text(
@@ -39,7 +39,7 @@ def check(folder, *more):
 
 
 def compat(folder):
-    """What compat.h says to the compiler for the same kernel."""
+    """Returns the message of compat.h to the compiler for the same kernel."""
     done = subprocess.run(["gcc", "-E", "-o", "/dev/null", "-I", folder / "include/generated/uapi",
                            ROOT / "kernel/compat.h"], capture_output=True, text=True, check=False)
     return done.returncode, done.stderr

@@ -75,7 +75,7 @@ def test_only_the_suites_of_clients_carry_them():
 
 @pytest.fixture(name="carried")
 def carried_fixture(monkeypatch, tmp_path):
-    """What a machine carries for a suite, of which nothing is fetched or built."""
+    """The files that a machine carries for a suite, of which nothing is fetched or built."""
     class Root:
         """Stands for the client's packages."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a module would lack: the files that say so are read whole, or not at all."""
+"""The files that say which symbols a module would lack are read whole, or not at all."""
 
 import re
 import shutil

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What is taken out of a kernel's packages, in each of the layouts that Debian gives them; and which
+A kernel's files are taken out of its packages, in each of the layouts that Debian gives them; and which
 kernels the lab builds itself, how and for whom.
 """
 

@@ -53,7 +53,7 @@ def test_every_patch_has_its_test_and_is_shown_on_its_kernel():
 
 
 def test_suites_left_out_on_a_stock_kernel_are_shown_to_fail_there():
-    """What is not run because of the kernel: the kernel has the fault as long as it is not."""
+    """A suite is left out because of the kernel only as long as the kernel has the fault."""
     left_out = {name for name, flavour in flavours.FLAVOURS.items()
                 if suites.LEFT_OUT.get(flavour.series)}
     assert left_out and left_out <= set(FIRST.shown_on)

@@ -42,7 +42,7 @@ def copy_fixture(tmp_path_factory):
 
 @pytest.fixture(name="verdicts", scope="module")
 def verdicts_fixture():
-    """What came of the mutants that are taken all the way; one tree serves those of a kernel."""
+    """The verdicts of the mutants that are taken all the way; one tree serves those of a kernel."""
     return {mutant.name: verdict for mutant, verdict in mutants.run(CHOSEN, 1)}
 
 

@@ -30,7 +30,7 @@ POSSIBLE = {(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3), (3, 1), (3, 2)}
 
 
 def emulators_tree(xscom=XSCOM):
-    """What of the emulator's tree counts here."""
+    """The part of the emulator's tree that counts here."""
     fdt = libfdt.Fdt.create_empty_tree(8192)
     fdt.setprop(0, "compatible", b"qemu,powernv9\0ibm,powernv\0")
     fdt.add_subnode(0, "qemu")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What is run of the platform code on firmware's NPU2, and what of it passes: register logs that are
+The runs of the platform code on firmware's NPU2 are judged: register logs that are
 the recorded ones, and a reboot that leaves no GPU to a virtual machine. No emulator is started.
 """
 
@@ -35,7 +35,7 @@ def access(name, gpu, value, kind="wr"):
 
 
 def owned(table, gpus=(0, 1)):
-    """What firmware writes when these GPUs become the host's (HOSTS) or a VM's (VMS)."""
+    """The writes of firmware when these GPUs become the host's (HOSTS) or a VM's (VMS)."""
     return [access(name, gpu, table[name][gpu]) for gpu in gpus for name in table]
 
 

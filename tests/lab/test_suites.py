@@ -8,7 +8,7 @@ from tests.lab import attack, flavours, machine, suites
 
 @pytest.fixture(name="started")
 def started_fixture(monkeypatch):
-    """What machine.boot() was told, with its arguments by name."""
+    """The arguments of machine.boot(), by name."""
     calls = []
 
     def boot(flavour, command, _, timeout, **rest):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What counts as a difference between two drivers, and what of it passes."""
+"""The answers of two drivers are compared; only differences by a known defect pass."""
 
 import pytest
 

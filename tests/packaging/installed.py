@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What `make install` gives to programs, in a folder of the build: what importers are tested with."""
+"""Installs the files that `make install` gives to programs into a folder of the build, for the importers."""
 
 import functools
 import os
@@ -46,7 +46,7 @@ def _files(folder):
 
 
 def pkg_config(folder, *words, prefix=PREFIX):
-    """What pkg-config says of a folder that stands for the root of a system."""
+    """Returns the output of pkg-config for a folder that stands for the root of a system."""
     assert shutil.which("pkg-config"), "pkg-config is missing: run `sh tests/setup.sh test`"
     done = subprocess.run(["pkg-config", *words, "vfio-nvlink2"], capture_output=True, text=True,
                           check=False, env=os.environ | {

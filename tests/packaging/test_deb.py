@@ -47,7 +47,7 @@ def package(built, name):
 
 
 def query(*words):
-    """What dpkg-deb says."""
+    """Returns the output of dpkg-deb."""
     return subprocess.run(["dpkg-deb", *map(str, words)], capture_output=True, text=True,
                           check=True).stdout
 

@@ -15,7 +15,7 @@ def test_version_is_a_version():
 
 
 def test_version_has_its_place_in_the_changelog():
-    """What is unreleased comes first; a release that is named is this one or an older one."""
+    """The unreleased section comes first; a release that is named is this one or an older one."""
     text = (ROOT / "CHANGELOG.md").read_text("utf-8")
     headings = re.findall(r"^## (.*)$", text, re.M)
     assert headings[0] == f"{VERSION} (unreleased)" or headings[0].startswith(f"{VERSION} ")

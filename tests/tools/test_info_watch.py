@@ -83,7 +83,7 @@ def test_watch_goes_alone(info, tmp_path):
 
 
 def test_watch_of_a_blob_finds_nothing(info):
-    """What is no trace harms nobody."""
+    """A file that is no trace harms nobody."""
     assert info("--watch", f"--from={GOLDEN}/atsd.bin").returncode == 0
 
 

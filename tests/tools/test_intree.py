@@ -51,7 +51,7 @@ def test_in_tree_twice_is_once(tree, capsys):
 
 
 def test_in_tree_brings_an_older_driver_up_to_date(tree, capsys):
-    """What is no longer part of the driver goes, what changed is replaced."""
+    """A file that is no longer part of the driver goes, and one that changed is replaced."""
     command(capsys, "add", tree)
     wanted = state(tree)
     (tree / in_tree.DRIVER / "gone.c").write_text("int gone;\n")

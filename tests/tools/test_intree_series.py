@@ -90,7 +90,7 @@ def written(tree, tmp_path):
 
 
 def subjects(patches):
-    """What each patch says it does."""
+    """The subject of each patch."""
     return [series.message_of(patch.read_text()).partition("\n")[0] for patch in patches]
 
 

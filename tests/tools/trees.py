@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What tests of the driver in a kernel's tree look at it with."""
+"""Helpers of the tests of the driver in a kernel's tree."""
 
 from tools.intree import cli
 

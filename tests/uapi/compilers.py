@@ -36,7 +36,7 @@ def command(name, language, *first):
 
 
 def compile_one(name, language, text, *flags):
-    """What the compiler says; nothing when it is content."""
+    """Returns the compiler's complaints; nothing when it is content."""
     done = subprocess.run([*command(name, language, *flags), *FLAGS, "-"], input=text,
                           capture_output=True, text=True, timeout=limits.seconds(60), check=False)
     assert done.returncode in (0, 1), done.stderr

@@ -69,7 +69,7 @@ def decide(text: str, version: tuple[int, int, int]) -> str:
 
 
 def _members(body: str) -> str:
-    """What a macro stands for, as lines of a struct's initializer."""
+    """Returns the expansion of a macro, as lines of a struct's initializer."""
     words = [part.strip() for part in body.replace("\\\n", "\n").splitlines()]
     return "".join(f"\t{word}\n" for word in words if word)
 

@@ -92,7 +92,7 @@ def _git(repository: Path, *arguments: object, check: bool = True) -> subprocess
 
 
 def _identity() -> dict[str, str]:
-    """Who signs the patches, as git has it where the command runs."""
+    """Returns the name and address that sign the patches, as git has them where the command runs."""
     if not shutil.which("git"):
         raise TreeError("git is missing, which writes the patches: apt-get install git")
     found = {key: _git(Path.cwd(), "config", key, check=False).stdout.strip()
@@ -124,7 +124,7 @@ def platform(version: tuple[int, int, int]) -> list[Path]:
 
 
 def platform_files(patch: str) -> dict[str, str]:
-    """What a patch of the platform needs beside itself: {path in the tree: text}."""
+    """Returns the files that a patch of the platform needs beside itself: {path in the tree: text}."""
     return {f"{PLATFORM_IN_TREE}/{path.name}": path.read_text("utf-8")
             for path in sorted(PLATFORM.glob("*.[ch]"))
             if re.search(rf"^\+.*\b{re.escape(path.stem)}\.o$", patch, re.M)}

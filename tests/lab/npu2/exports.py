@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What stands between kernel/powernv and a module for stock kernels, measured.
+Measures the obstacles between kernel/powernv and a module for stock kernels.
 
 kernel/powernv/npu2.c itself is built as a module against the headers of each stock kernel, by that
 kernel's compiler, with the private and changed headers of the kernel taken from its source and our
@@ -72,7 +72,7 @@ class Measured(NamedTuple):
 
     @property
     def missing(self):
-        """What it needs and does not get."""
+        """Returns the symbols that it needs and does not get."""
         return sorted(self.needed - self.exported.keys())
 
 
@@ -108,7 +108,7 @@ def _broken(path, why):
 
 
 def undefined(path):
-    """What an object leaves undefined."""
+    """Returns the symbols that an object leaves undefined."""
     lines = run([f"{CROSS}nm", "-u", path], f"{CROSS}nm").splitlines()
     found = {line.split()[-1] for line in lines if line.split()} - _NOT_SYMBOLS
     if not found:
@@ -250,8 +250,8 @@ def changed_functions(part, text):
 
 def hooks(files, others=()):
     """
-    What patches change in C files, and use: [Hook]. `files` are (part of a patch, the file's text),
-    `others` the texts of files that have functions to use.
+    Returns the places that patches change in C files, and use: [Hook]. `files` are (part of a patch,
+    the file's text), `others` the texts of files that have functions to use.
     """
     texts = (*others, *(text for _, text in files))
     known = {name: how for text in texts for name, how in heads(text).items()}
@@ -294,7 +294,7 @@ def _rows(rows):
 
 
 def needs_table(measured, added):
-    """What npu2.c needs of the kernel, what is missing first; `added`: what the patches define."""
+    """Returns a table of the symbols that npu2.c needs, missing ones first; the patches define `added`."""
     def cell(symbol, of_kernel):
         if symbol not in of_kernel.needed:
             return _UNUSED
@@ -332,7 +332,7 @@ def hooks_table(of_series, measured):
 
 
 def ways_table(measured):
-    """What a module could try with."""
+    """Returns a table of the symbols that a module could try with."""
     return _rows([["symbol", "would let a module", *measured],
                   *([f"`{name}`", what, *(of_kernel.exported.get(name, _NO)
                                           for of_kernel in measured.values())]
@@ -368,7 +368,7 @@ def render():
 
 
 def on_page():
-    """What the page has."""
+    """Returns the tables that the page has."""
     text = PAGE.read_text("utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise LabError(f"{PAGE.name} has no place for the tables: {BEGIN.strip()} and {END.strip()}")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What a stock kernel does on a board whose firmware has made an NPU2: with our driver alone, and with a
+Shows a stock kernel on a board whose firmware has made an NPU2: with our driver alone, and with a
 module that does with exported symbols what it can, probe/probe.c. That is never shipped; two of its
 three tries end in an oops.
 """
@@ -41,7 +41,7 @@ done
 
 
 def story(console):
-    """What the kernel and the machine say of a try, in order; where an oops was instead of its dump."""
+    """Returns the lines about a try, in order; the place of an oops stands for its dump."""
     found, pending = [], False
     for line in console:
         match = _SAID.match(line)
@@ -66,7 +66,7 @@ def _module():
 
 
 def _start(what, files, script, *arguments):
-    """What comes on the console of one start."""
+    """Returns the console of one start."""
     note(f"starting {FLAVOUR} on a board with an NPU2: {what}")
     name = f"npu2-probe-{arguments[0][-1] if arguments else 'driver'}.log"
     outcome, _ = machine.boot(FLAVOUR, ["/bin/busybox", "sh", "-c", script, *arguments], files,

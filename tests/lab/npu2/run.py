@@ -34,12 +34,12 @@ class Board(NamedTuple):
 
     @property
     def name(self):
-        """What people call it."""
+        """The name that people use for it."""
         return f"{self.gpus}x{self.links}"
 
     @property
     def layout(self):
-        """What machine.boot takes: more than one GPU are behind a switch, as on the board."""
+        """The arguments of machine.boot: more than one GPU are behind a switch, as on the board."""
         return {"gpus": self.gpus, "links": self.links, "switch": self.gpus > 1}
 
 

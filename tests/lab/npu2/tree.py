@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What firmware has to be told of a board with an NPU2: on a real one Hostboot does it.
+Tells firmware of a board with an NPU2: on a real one Hostboot does it.
 
 The emulator's own tree becomes one of an AC922 ("Witherspoon"), with the links of the NPU2, the
 slots of the GPUs, and the numbers of the I2C engines that this board's firmware looks for. Nothing
@@ -41,7 +41,7 @@ _POSSIBLE = ("possible are 1, 2 or 3 GPUs with 1 to 3 links each, 6 links in all
 
 class Layout(NamedTuple):
     """
-    What is where. GPU n is the function `gpu<n>` in the slot labelled `GPU<n>`, has the next
+    The layout of a board. GPU n is the function `gpu<n>` in the slot labelled `GPU<n>`, has the next
     `links` bricks, and `groups[n]` says which window its RAM has. Made by `layout`.
     """
     gpus: int
@@ -161,7 +161,7 @@ def _add_slots(fdt, chosen, phandles):
 
 
 def label(gpu):
-    """What the slot of a GPU is called, and so the GPU."""
+    """Returns the name of a GPU's slot, and so of the GPU."""
     return f"GPU{gpu}"
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What drivers answered to `nvtest transcript`: live ones, and the driver of 2018 as it was recorded
+The answers of drivers to `nvtest transcript`: live ones, and the driver of 2018 as it was recorded
 on an emulated POWER9 with Linux 5.10.262 (tests/reference/5.10).
 """
 
@@ -62,7 +62,7 @@ def parse(lines):
 
 
 def recorded():
-    """What was recorded of the driver of 2018, by the keys of a transcript."""
+    """Returns the recorded answers of the driver of 2018, by the keys of a transcript."""
     found = {}
     for path in sorted(RECORDED.glob("*.hex")):
         found[f"info {path.stem}"] = path.read_text("ascii").strip()
@@ -84,7 +84,7 @@ def _shape(text):
 
 
 def recorded_shapes():
-    """What lines of the tracepoints looked like when they were recorded."""
+    """Returns the shapes of the tracepoints' lines as they were recorded."""
     lines = (RECORDED / "trace-lines.txt").read_text("ascii").splitlines()
     found = {_shape(match[1]) for line in lines if (match := re.search(r"(vfio_pci_\w+: .*)", line))}
     if len(found) != 3:
@@ -153,7 +153,7 @@ def _trace_differences(old, new):
 
 
 def _same_block(line, lines):
-    """Whether a fault lies in the block that one of other lines' faults has filled."""
+    """Says whether a fault lies in the block that one of other lines' faults has filled."""
     def block(text):
         match = re.search(r"mmap_fault: \S+ ([0-9a-f]+) -> \+([0-9a-f]+) ", text)
         return match and (text.split()[0], int(match[1], 16) >> 21)
@@ -161,6 +161,6 @@ def _same_block(line, lines):
 
 
 def costs(answers):
-    """What the transcript counted, {what: instructions}."""
+    """Returns the counts of the transcript, {what: instructions}."""
     return {key.removeprefix("cost "): int(value) for key, value in answers.items()
             if key.startswith("cost ")}

@@ -31,7 +31,7 @@ class Comparison:
         self.tell(case)
 
     def whole(self):
-        """Whether there is enough for a page: both drivers ran."""
+        """Says whether there is enough for a page: both drivers ran."""
         return not self.not_run and not self.failed
 
     def run(self):

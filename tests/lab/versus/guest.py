@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What QEMU 7.2 traces of a GPU and its bridges with each driver, and the device tree that it builds
+The trace of QEMU 7.2 of a GPU and its bridges with each driver, and the device tree that it builds
 of their answers, as its guest sees it.
 """
 
@@ -30,7 +30,7 @@ def run(flavour):
 
 
 def said(lines):
-    """What QEMU and the guest said, without the addresses that differ from run to run."""
+    """Returns the lines of QEMU and the guest, without the addresses that differ from run to run."""
     found = [line.removeprefix("# ") for line in lines if re.match(r"# (?:qemu|guest): ", line)]
     return [re.sub(r"\bva=0x[0-9a-f]+", "va", line) for line in found]
 

@@ -87,7 +87,7 @@ def write(comparison):
 
 
 def case(comparison):
-    """Whether the page is what the run would write."""
+    """Says whether the page is the one that the run would write."""
     old = PAGE.read_text("utf-8") if PAGE.exists() else ""
     same = _without_counts(old) == _without_counts(render(comparison))
     return Case("docs/versus-2018.md is what this run shows", same,
