@@ -32,7 +32,8 @@ VARIABLE = "NVLINK2_CACHE_DAYS"
 _DAY = 86400
 _STAMPS, _GONE = ".used", ".gone"
 # Folders with an entry in each of their files and folders, and folders that are one entry.
-_MANY = ("kernels", "headers", "roots", "source", "clang-tree", "apt", "libc-dev")
+_MANY = ("kernels", "headers", "roots", "source", "clang-tree", "apt", "libc-dev",
+         "build-trees")
 _ONE = ("busybox", "kernel-doc", "reference-kernel", "ccache", "debs")
 # The kernels that the lab builds; of each there is an archive, and what is unpacked of it.
 _KERNELS, _ARCHIVE = "*-kernel", ".tar.xz"

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import kernelmake, source
+from .ageing import used
 from .errors import LabError
 from .kernelmake import CROSS, run
 from .paths import BUILD, ROOT, cache, locked, write_atomic
@@ -205,6 +206,7 @@ def build_tree(apt, series, tools=Tools(), recipe=NPU2, only_kept=False):
                 make_once(folder, lambda draft: _move(home, draft))
             finally:
                 _remove_scratch(home)
+        used(folder)
         _tidy_trees(folder, f"{recipe.name}-{series}-")
         yield Built(folder, home, (folder / "stamp").read_text("ascii"))
 
@@ -221,11 +223,11 @@ def _move(home, draft):
     (draft / "stamp").write_text(f"{time.time_ns()}", "ascii")
 
 
-def _tidy_trees(used, kind):
+def _tidy_trees(newest, kind):
     """Removes what an interrupted start left, and all trees of a kind but the last that were used."""
-    os.utime(used)
-    found = sorted(used.parent.glob(f"{kind}*"), key=lambda path: path.stat().st_mtime)
-    for path in [*found[:-_KEPT_TREES], *used.parent.glob(f".{kind}*.draft")]:
+    os.utime(newest)
+    found = sorted(newest.parent.glob(f"{kind}*"), key=lambda path: path.stat().st_mtime)
+    for path in [*found[:-_KEPT_TREES], *newest.parent.glob(f".{kind}*.draft")]:
         note(f"removing the build tree {path.name}, which others came after")
         remove(path)
 
@@ -251,9 +253,9 @@ def _archive(home, series, recipe, tools):
     return home / f"{key_of(series, version, tools, recipe)}.tar.xz"
 
 
-def _tidy(home, used):
+def _tidy(home, newest):
     """Removes what an interrupted start left, and all kernels but the last that were used."""
-    used.touch()
+    newest.touch()
     archives = sorted(home.glob("*.tar.xz"), key=lambda path: path.stat().st_mtime)
     series_of = {path: path.name.partition("-")[0] for path in archives}
     kept = {".lock"} | {path.name for path in home.glob("source-*.json")}
