@@ -34,6 +34,9 @@ struct test {
 	void (*run)(void);
 };
 
+/* An entry of a table of tests: PREFIX_RUN, which is the function RUN. */
+#define TEST(prefix, run)	{ #prefix "_" #run, run }
+
 struct suite {
 	const char *name;
 	const struct test *const *lists;	/* each ends with a NULL name */

@@ -106,7 +106,7 @@ static void every_aligned_width_works(void)
 	}
 }
 
-static void other_accesses_are_einval(void)
+static void other_accesses_are_einval_D17(void)
 {
 	static const struct {
 		size_t len;
@@ -132,7 +132,7 @@ static void other_accesses_are_einval(void)
 	CHECK_EQ(region_read(fd, buf, 8, ATSD_SIZE - 8), 8);
 }
 
-static void faulting_write_leaves_the_register(void)
+static void faulting_write_leaves_the_register_N1(void)
 {
 	int fd = bridge_open(0);
 
@@ -146,7 +146,7 @@ static void faulting_write_leaves_the_register(void)
  * A link without registers: nothing to map, read or write. The driver of 2018
  * mapped physical page 0.
  */
-static void empty_region_cannot_be_touched(void)
+static void empty_region_cannot_be_touched_D1(void)
 {
 	uint64_t value = 0;
 	int fd;
@@ -161,7 +161,7 @@ static void empty_region_cannot_be_touched(void)
 }
 
 /* A link that has to share says so, once for each device. */
-static void sharing_is_told_once(void)
+static void sharing_is_told_once_D25(void)
 {
 	unsigned int lines, matches, i;
 
@@ -183,19 +183,15 @@ static void sharing_is_told_once(void)
 }
 
 const struct test atsd_tests[] = {
-	{ "atsd_mmap_is_read_back_through_pread",
-	  mmap_is_read_back_through_pread },
-	{ "atsd_pwrite_is_seen_through_mmap", pwrite_is_seen_through_mmap },
-	{ "atsd_each_link_has_its_own_registers",
-	  each_link_has_its_own_registers },
-	{ "atsd_offset_mapping_is_that_part", offset_mapping_is_that_part },
-	{ "atsd_mmap_stays_in_the_region", mmap_stays_in_the_region },
-	{ "atsd_every_aligned_width_works", every_aligned_width_works },
-	{ "atsd_other_accesses_are_einval_D17", other_accesses_are_einval },
-	{ "atsd_faulting_write_leaves_the_register_N1",
-	  faulting_write_leaves_the_register },
-	{ "atsd_empty_region_cannot_be_touched_D1",
-	  empty_region_cannot_be_touched },
-	{ "atsd_sharing_is_told_once_D25", sharing_is_told_once },
+	TEST(atsd, mmap_is_read_back_through_pread),
+	TEST(atsd, pwrite_is_seen_through_mmap),
+	TEST(atsd, each_link_has_its_own_registers),
+	TEST(atsd, offset_mapping_is_that_part),
+	TEST(atsd, mmap_stays_in_the_region),
+	TEST(atsd, every_aligned_width_works),
+	TEST(atsd, other_accesses_are_einval_D17),
+	TEST(atsd, faulting_write_leaves_the_register_N1),
+	TEST(atsd, empty_region_cannot_be_touched_D1),
+	TEST(atsd, sharing_is_told_once_D25),
 	{ NULL, NULL }
 };

@@ -14,7 +14,7 @@
 #include "nvtest.h"
 #include "two_gpus.h"
 
-static void resets_nest(void)
+static void resets_nest_D7(void)
 {
 	two_gpus();
 	put(word(ram, MINE), 0x41);
@@ -212,17 +212,16 @@ static void hooks_refuse_nonsense(void)
 }
 
 const struct test blocked_tests[] = {
-	{ "reset_resets_nest_D7", resets_nest },
-	{ "reset_errors_do_not_nest", errors_do_not_nest },
-	{ "reset_reset_inside_a_recovery", reset_inside_a_recovery },
-	{ "reset_recovery_inside_a_reset", recovery_inside_a_reset },
-	{ "reset_open_ends_an_error_without_recovery",
-	  open_ends_an_error_without_recovery },
-	{ "reset_open_does_not_end_a_recovery", open_does_not_end_a_recovery },
-	{ "reset_open_does_not_end_a_reset", open_does_not_end_a_reset },
-	{ "reset_mapping_made_meanwhile", mapping_made_meanwhile },
-	{ "reset_low_power_blocks", low_power_blocks },
-	{ "reset_d3_blocks", d3_blocks },
-	{ "reset_hooks_refuse_nonsense", hooks_refuse_nonsense },
+	TEST(reset, resets_nest_D7),
+	TEST(reset, errors_do_not_nest),
+	TEST(reset, reset_inside_a_recovery),
+	TEST(reset, recovery_inside_a_reset),
+	TEST(reset, open_ends_an_error_without_recovery),
+	TEST(reset, open_does_not_end_a_recovery),
+	TEST(reset, open_does_not_end_a_reset),
+	TEST(reset, mapping_made_meanwhile),
+	TEST(reset, low_power_blocks),
+	TEST(reset, d3_blocks),
+	TEST(reset, hooks_refuse_nonsense),
 	{ NULL, NULL }
 };

@@ -132,6 +132,6 @@ static void one_block_at_a_time(void)
 }
 
 const struct test copy_map_tests[] = {
-	{ "copy_map_one_block_at_a_time", one_block_at_a_time },
+	TEST(copy_map, one_block_at_a_time),
 	{ NULL, NULL }
 };

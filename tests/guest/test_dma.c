@@ -155,7 +155,7 @@ static int gpu_open(void)
 }
 
 /* A mapping that starts inside the window: DMA goes there, not to the start. */
-static void offset_mapping(void)
+static void offset_mapping_D13(void)
 {
 	uint64_t pos = 5 * 65536;
 	int container, fd = gpu_open();
@@ -185,7 +185,7 @@ static void offset_mapping(void)
 }
 
 /* And from there: the controller fetches its commands out of GPU RAM. */
-static void from_gpu_ram(void)
+static void out_of_gpu_ram(void)
 {
 	uint64_t pos = 9 * 65536;
 	int container, fd = gpu_open();
@@ -226,7 +226,7 @@ static void after_munmap(void)
 	memory_unregister(container, ram, len);
 }
 
-static void strict_align_refuses(void)
+static void strict_align_refuses_D3(void)
 {
 	size_t page = page_size();
 	int fd = gpu_open();
@@ -251,7 +251,7 @@ static void strict_align_refuses(void)
 }
 
 /* What strict_align lets through can be translated by 2 MiB pages. */
-static void strict_align_serves_large_pages(void)
+static void large_pages_under_strict_align_D3(void)
 {
 	int container, fd = gpu_open();
 	struct nvme nvme;
@@ -278,11 +278,10 @@ static void strict_align_serves_large_pages(void)
 }
 
 const struct test dma_tests[] = {
-	{ "dma_into_an_offset_mapping_D13", offset_mapping },
-	{ "dma_out_of_gpu_ram", from_gpu_ram },
-	{ "dma_goes_on_after_munmap", after_munmap },
-	{ "map_strict_align_refuses_D3", strict_align_refuses },
-	{ "dma_large_pages_under_strict_align_D3",
-	  strict_align_serves_large_pages },
+	TEST(dma_into_an, offset_mapping_D13),
+	TEST(dma, out_of_gpu_ram),
+	TEST(dma_goes_on, after_munmap),
+	TEST(map, strict_align_refuses_D3),
+	TEST(dma, large_pages_under_strict_align_D3),
 	{ NULL, NULL }
 };

@@ -219,7 +219,7 @@ static void as_many_unbound_as_bound(void)
 	CHECK_EQ(binds, unbinds);
 }
 
-static void opening_for_a_vm(void)
+static void open_for_a_vm_D10(void)
 {
 	static const struct call calls[] = {
 		{ open_gpu, { ENOMEM, EFAULT } },
@@ -235,7 +235,7 @@ static void opening_for_a_vm(void)
 	as_many_unbound_as_bound();
 }
 
-/* The failure is in the closing, which must be whole: the GPU opens again. */
+/* The failure is in the close_D10, which must be whole: the GPU opens again. */
 static int close_and_reopen(void)
 {
 	unsigned int left = get_nth();
@@ -254,7 +254,7 @@ static int close_and_reopen(void)
 	return 0;
 }
 
-static void closing(void)
+static void close_D10(void)
 {
 	static const struct call call = { close_and_reopen, { 0 } };
 
@@ -323,7 +323,7 @@ static int map_bridge(void)
 	return map_one(bridge_fd, bridge_offset, ATSD_SIZE);
 }
 
-static void mapping(void)
+static void mmap_D12(void)
 {
 	static const struct call calls[] = {
 		{ map_gpu, { ENOMEM } },
@@ -367,7 +367,7 @@ static int write_register(void)
 }
 
 /* A copy may also end short, which checked() calls EIO. */
-static void reading_and_writing(void)
+static void read_and_write(void)
 {
 	static const struct call calls[] = {
 		{ read_ram, { ENOMEM, EFAULT, EIO } },
@@ -415,12 +415,12 @@ static void touching(void)
 }
 
 const struct test failnth_tests[] = {
-	{ "failnth_open", opening },
-	{ "failnth_open_for_a_vm_D10", opening_for_a_vm },
-	{ "failnth_close_D10", closing },
-	{ "failnth_region_info", asking_for_regions },
-	{ "failnth_mmap_D12", mapping },
-	{ "failnth_touch", touching },
-	{ "failnth_read_and_write", reading_and_writing },
+	TEST(failnth, opening),
+	TEST(failnth, open_for_a_vm_D10),
+	TEST(failnth, close_D10),
+	TEST(failnth, asking_for_regions),
+	TEST(failnth, mmap_D12),
+	TEST(failnth, touching),
+	TEST(failnth, read_and_write),
 	{ NULL, NULL }
 };

@@ -137,7 +137,7 @@ static void probing(void)
 }
 
 const struct test failnth_driver_tests[] = {
-	{ "failnth_load", loading },
-	{ "failnth_probe", probing },
+	TEST(failnth, loading),
+	TEST(failnth, probing),
 	{ NULL, NULL }
 };

@@ -51,7 +51,7 @@ static void any_page_fills_the_block(void)
 	}
 }
 
-static void one_fault_a_block(void)
+static void one_for_each_block(void)
 {
 	int fd = gpu_open();
 	struct view loaded = view(fd, 0, GPU_SIZE, 0);
@@ -283,28 +283,27 @@ static void hash_mmu_is_in_use(void)
 }
 
 const struct test fault_tests[] = {
-	{ "fault_load_fills_the_block", load_fills_the_block },
-	{ "fault_store_fills_the_block", store_fills_the_block },
-	{ "fault_any_page_fills_the_block", any_page_fills_the_block },
-	{ "fault_one_for_each_block", one_fault_a_block },
-	{ "fault_clipped_to_the_mapping", clipped_to_the_mapping },
-	{ "fault_clipped_on_both_sides", clipped_on_both_sides },
-	{ "fault_clipped_to_the_window", clipped_to_the_window },
-	{ "fault_not_congruent", not_congruent },
-	{ "fault_window_begins_inside_of_a_block",
-	  window_begins_inside_of_a_block },
-	{ "fault_one_page_if_so_wanted", one_page_if_so_wanted },
-	{ "fault_nothing_else_is_taken", nothing_else_is_taken },
-	{ "fault_without_huge_pages", without_huge_pages },
+	TEST(fault, load_fills_the_block),
+	TEST(fault, store_fills_the_block),
+	TEST(fault, any_page_fills_the_block),
+	TEST(fault, one_for_each_block),
+	TEST(fault, clipped_to_the_mapping),
+	TEST(fault, clipped_on_both_sides),
+	TEST(fault, clipped_to_the_window),
+	TEST(fault, not_congruent),
+	TEST(fault, window_begins_inside_of_a_block),
+	TEST(fault, one_page_if_so_wanted),
+	TEST(fault, nothing_else_is_taken),
+	TEST(fault, without_huge_pages),
 	{ NULL, NULL }
 };
 
 const struct test fault_radix_tests[] = {
-	{ "fault_huge_fault_is_called", huge_fault_is_called },
+	TEST(fault, huge_fault_is_called),
 	{ NULL, NULL }
 };
 
 const struct test fault_hash_tests[] = {
-	{ "fault_hash_mmu_is_in_use", hash_mmu_is_in_use },
+	TEST(fault, hash_mmu_is_in_use),
 	{ NULL, NULL }
 };

@@ -147,6 +147,6 @@ static void two_threads_in_one_block(void)
 }
 
 const struct test fault_race_tests[] = {
-	{ "fault_two_threads_in_one_block", two_threads_in_one_block },
+	TEST(fault, two_threads_in_one_block),
 	{ NULL, NULL }
 };

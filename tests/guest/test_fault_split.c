@@ -151,10 +151,10 @@ static void not_inherited(void)
 }
 
 const struct test fault_split_tests[] = {
-	{ "fault_hole_and_refault", hole_and_refault },
-	{ "fault_rights_split_a_block", rights_split_a_block },
-	{ "fault_read_only", read_only },
-	{ "fault_shrunk_inside_of_a_block", shrunk_inside_of_a_block },
-	{ "fault_not_inherited", not_inherited },
+	TEST(fault, hole_and_refault),
+	TEST(fault, rights_split_a_block),
+	TEST(fault, read_only),
+	TEST(fault, shrunk_inside_of_a_block),
+	TEST(fault, not_inherited),
 	{ NULL, NULL }
 };

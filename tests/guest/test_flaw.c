@@ -110,12 +110,12 @@ static void no_atsd(const char *flaw)
 	CHECK(log_has("device tree: ", "/pci", "ibm,mmio-atsd: missing"));
 }
 
-static void flaw_atsd_missing(void)
+static void atsd_missing(void)
 {
 	no_atsd("flaw=atsd-missing");
 }
 
-static void flaw_atsd_empty(void)
+static void atsd_empty(void)
 {
 	no_atsd("flaw=atsd-empty");
 }
@@ -124,7 +124,7 @@ static void flaw_atsd_empty(void)
 	{ "flaw_" #name, flaw_##name },
 const struct test flaw_tests[] = {
 	FLAWS(ENTRY)
-	{ "flaw_atsd_missing", flaw_atsd_missing },
-	{ "flaw_atsd_empty", flaw_atsd_empty },
+	TEST(flaw, atsd_missing),
+	TEST(flaw, atsd_empty),
 	{ NULL, NULL }
 };

@@ -103,7 +103,7 @@ static void second_process_shares_it(void)
 	CHECK_EQ(ram[0x208 / 8], 0xd2);
 }
 
-static void mmap_stays_in_the_window(void)
+static void mmap_stays_in_the_window_D2(void)
 {
 	size_t page = page_size();
 	int fd = gpu_open();
@@ -129,7 +129,7 @@ static void private_mmap_is_refused(void)
 				MAP_PRIVATE), EINVAL);
 }
 
-static void mmap_works_any_number_of_times(void)
+static void mmap_works_any_number_of_times_D11(void)
 {
 	size_t page = page_size();
 	volatile uint64_t *ram, *other;
@@ -214,23 +214,17 @@ static void munmap_drops_the_registration(void)
 }
 
 const struct test gpu_ram_tests[] = {
-	{ "gpu_ram_mmap_is_read_back_through_pread",
-	  mmap_is_read_back_through_pread },
-	{ "gpu_ram_pwrite_is_seen_through_mmap", pwrite_is_seen_through_mmap },
-	{ "gpu_ram_mmap_is_the_physical_memory", mmap_is_the_physical_memory },
-	{ "gpu_ram_offset_mapping_is_that_part", offset_mapping_is_that_part },
-	{ "gpu_ram_second_process_shares_it", second_process_shares_it },
-	{ "gpu_ram_mmap_stays_in_the_window_D2", mmap_stays_in_the_window },
-	{ "gpu_ram_private_mmap_is_refused", private_mmap_is_refused },
-	{ "gpu_ram_mmap_works_any_number_of_times_D11",
-	  mmap_works_any_number_of_times },
-	{ "gpu_ram_partial_munmap_leaves_the_rest",
-	  partial_munmap_leaves_the_rest },
-	{ "gpu_ram_mremap_to_elsewhere_is_refused",
-	  mremap_to_elsewhere_is_refused },
-	{ "gpu_ram_whole_window_can_be_registered",
-	  whole_window_can_be_registered },
-	{ "gpu_ram_munmap_drops_the_registration",
-	  munmap_drops_the_registration },
+	TEST(gpu_ram, mmap_is_read_back_through_pread),
+	TEST(gpu_ram, pwrite_is_seen_through_mmap),
+	TEST(gpu_ram, mmap_is_the_physical_memory),
+	TEST(gpu_ram, offset_mapping_is_that_part),
+	TEST(gpu_ram, second_process_shares_it),
+	TEST(gpu_ram, mmap_stays_in_the_window_D2),
+	TEST(gpu_ram, private_mmap_is_refused),
+	TEST(gpu_ram, mmap_works_any_number_of_times_D11),
+	TEST(gpu_ram, partial_munmap_leaves_the_rest),
+	TEST(gpu_ram, mremap_to_elsewhere_is_refused),
+	TEST(gpu_ram, whole_window_can_be_registered),
+	TEST(gpu_ram, munmap_drops_the_registration),
 	{ NULL, NULL }
 };

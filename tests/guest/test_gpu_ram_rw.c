@@ -133,7 +133,7 @@ static void unreadable_buffer_is_efault(void)
  * A source that ends half-way: what was not copied is not written. The driver
  * of 2018 filled the rest with zeroes.
  */
-static void write_from_half_a_buffer(void)
+static void write_from_half_a_buffer_N1(void)
 {
 	uint64_t i;
 	char *end = memory_with_an_end(page_size());
@@ -177,16 +177,14 @@ static void buffer_in_gpu_ram(void)
 }
 
 const struct test gpu_ram_rw_tests[] = {
-	{ "rw_unaligned_lengths_and_places", unaligned_lengths_and_places },
-	{ "rw_write_is_at_the_physical_address",
-	  write_is_at_the_physical_address },
-	{ "rw_large_copies_are_whole", large_copies_are_whole },
-	{ "rw_end_of_the_window", end_of_the_window },
-	{ "rw_position_moves_by_what_was_copied",
-	  position_moves_by_what_was_copied },
-	{ "rw_unreadable_buffer_is_efault", unreadable_buffer_is_efault },
-	{ "rw_write_from_half_a_buffer_N1", write_from_half_a_buffer },
-	{ "rw_read_into_half_a_buffer", read_into_half_a_buffer },
-	{ "rw_buffer_in_gpu_ram", buffer_in_gpu_ram },
+	TEST(rw, unaligned_lengths_and_places),
+	TEST(rw, write_is_at_the_physical_address),
+	TEST(rw, large_copies_are_whole),
+	TEST(rw, end_of_the_window),
+	TEST(rw, position_moves_by_what_was_copied),
+	TEST(rw, unreadable_buffer_is_efault),
+	TEST(rw, write_from_half_a_buffer_N1),
+	TEST(rw, read_into_half_a_buffer),
+	TEST(rw, buffer_in_gpu_ram),
 	{ NULL, NULL }
 };

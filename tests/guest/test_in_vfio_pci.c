@@ -58,7 +58,7 @@ static void record_counts(unsigned int bound, unsigned int unbound)
 	       "the record is\n%s", record);
 }
 
-static void attached_later_is_bound(void)
+static void attached_later_is_bound_D8(void)
 {
 	int fd;
 
@@ -69,7 +69,7 @@ static void attached_later_is_bound(void)
 	close_and_unbind(gpu, bound_lpid(gpu), fd);
 }
 
-static void detached_is_unbound(void)
+static void detached_is_unbound_D8(void)
 {
 	int fd, vfio;
 
@@ -87,7 +87,7 @@ static void detached_is_unbound(void)
 }
 
 /* Of two VMs that claim it the first has the GPU, until it is closed. */
-static void second_vm_is_refused(void)
+static void second_one_is_refused(void)
 {
 	unsigned long long lpid;
 	int fd;
@@ -103,7 +103,7 @@ static void second_vm_is_refused(void)
 }
 
 /* The VM's own end: nobody detaches it, and the device is still open. */
-static void dead_vm_ends_with_the_device(void)
+static void dead_one_ends_with_the_device_D4(void)
 {
 	unsigned long long lpid;
 	int fd;
@@ -123,7 +123,7 @@ static void dead_vm_ends_with_the_device(void)
 }
 
 /* A VM that cannot be bound to is told, and nothing of it stays. */
-static void failed_bind_of_a_later_vm(void)
+static void failed_bind_of_a_later_one_D9(void)
 {
 	int fd, vfio;
 
@@ -164,7 +164,7 @@ static void *touch_all_along(void *unused)
 }
 
 /* Nothing is mapped behind a reset, and a touch during it waits for its end. */
-static void reset_unmaps(void)
+static void reset_unmaps_D7(void)
 {
 	volatile uint64_t *ram;
 	uint64_t value;
@@ -196,7 +196,7 @@ static void reset_unmaps(void)
 }
 
 /* All parts of a mapping that was split go, and those that were unmapped are no matter. */
-static void reset_unmaps_all_parts(void)
+static void reset_unmaps_all_parts_D7(void)
 {
 	volatile uint64_t *ram;
 	uint64_t value;
@@ -222,7 +222,7 @@ static void reset_unmaps_all_parts(void)
 }
 
 /* Asleep, as the simulator has it: nobody gets in, until the next open wakes it. */
-static void sleep_blocks(void)
+static void sleep_blocks_D7(void)
 {
 	volatile uint64_t *ram;
 	uint64_t value;
@@ -244,13 +244,13 @@ static void sleep_blocks(void)
 }
 
 const struct test in_vfio_pci_tests[] = {
-	{ "vm_attached_later_is_bound_D8", attached_later_is_bound },
-	{ "vm_detached_is_unbound_D8", detached_is_unbound },
-	{ "vm_second_one_is_refused", second_vm_is_refused },
-	{ "vm_dead_one_ends_with_the_device_D4", dead_vm_ends_with_the_device },
-	{ "vm_failed_bind_of_a_later_one_D9", failed_bind_of_a_later_vm },
-	{ "vfio_reset_unmaps_D7", reset_unmaps },
-	{ "vfio_reset_unmaps_all_parts_D7", reset_unmaps_all_parts },
-	{ "vfio_sleep_blocks_D7", sleep_blocks },
+	TEST(vm, attached_later_is_bound_D8),
+	TEST(vm, detached_is_unbound_D8),
+	TEST(vm, second_one_is_refused),
+	TEST(vm, dead_one_ends_with_the_device_D4),
+	TEST(vm, failed_bind_of_a_later_one_D9),
+	TEST(vfio, reset_unmaps_D7),
+	TEST(vfio, reset_unmaps_all_parts_D7),
+	TEST(vfio, sleep_blocks_D7),
 	{ NULL, NULL }
 };

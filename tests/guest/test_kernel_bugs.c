@@ -63,8 +63,7 @@ static void page_size_heeds_the_address(void)
 }
 
 const struct test kernel_bug_tests[] = {
-	{ "kernel_0001_rcu_section_is_left", rcu_section_is_left },
-	{ "kernel_0002_page_size_heeds_the_address",
-	  page_size_heeds_the_address },
+	TEST(kernel_0001, rcu_section_is_left),
+	TEST(kernel_0002, page_size_heeds_the_address),
 	{ NULL, NULL }
 };

@@ -229,10 +229,9 @@ static void killed_vm_leaves_no_stale_binding(void)
 }
 
 const struct test kvm_tests[] = {
-	{ "kvm_as_it_is_partition_is_bound_while_the_vm_has_the_gpu",
-	  partition_is_bound_while_the_vm_has_the_gpu },
-	{ "kvm_as_it_is_killed_vm_leaves_no_stale_binding", killed_vm_leaves_no_stale_binding },
-	{ "kvm_info_kept_guest_finds_gpu_and_bridges", guest_finds_gpu_and_bridges },
-	{ "kvm_info_kept_guest_reaches_gpu_ram_and_atsd", guest_reaches_gpu_ram_and_atsd },
+	TEST(kvm_as_it_is, partition_is_bound_while_the_vm_has_the_gpu),
+	TEST(kvm_as_it_is, killed_vm_leaves_no_stale_binding),
+	TEST(kvm_info_kept, guest_finds_gpu_and_bridges),
+	TEST(kvm_info_kept, guest_reaches_gpu_ram_and_atsd),
 	{ NULL, NULL }
 };

@@ -11,7 +11,7 @@
 
 #include "nvtest.h"
 
-static void reset_removes_the_mapping(void)
+static void reset_removes_the_mapping_D7(void)
 {
 	volatile uint64_t *ram;
 	size_t page = page_size();
@@ -72,7 +72,7 @@ static void open_and_close_many_times(void)
 }
 
 /* Without a VM there is no partition: nothing is bound, nothing unbound. */
-static void no_vm_no_partition(void)
+static void no_vm_no_partition_D23(void)
 {
 	static const char record[] = "/sys/kernel/debug/nvlink2-sim/partitions";
 	int fd;
@@ -122,13 +122,11 @@ static void unload_and_reload(void)
 }
 
 const struct test life_tests[] = {
-	{ "life_reset_removes_the_mapping_D7", reset_removes_the_mapping },
-	{ "life_mapping_outlives_the_descriptor",
-	  mapping_outlives_the_descriptor },
-	{ "life_open_and_close_many_times", open_and_close_many_times },
-	{ "life_no_vm_no_partition_D23", no_vm_no_partition },
-	{ "life_properties_go_with_the_simulator",
-	  properties_go_with_the_simulator },
-	{ "life_unload_and_reload", unload_and_reload },
+	TEST(life, reset_removes_the_mapping_D7),
+	TEST(life, mapping_outlives_the_descriptor),
+	TEST(life, open_and_close_many_times),
+	TEST(life, no_vm_no_partition_D23),
+	TEST(life, properties_go_with_the_simulator),
+	TEST(life, unload_and_reload),
 	{ NULL, NULL }
 };

@@ -148,7 +148,7 @@ static void bridge_is_not_bound(void)
 }
 
 /* The open fails with the provider's errno, and nothing is left to unbind. */
-static void failed_bind_fails_the_open(void)
+static void failed_bind_fails_the_open_D9(void)
 {
 	const char *gpu;
 	char want[128];
@@ -205,15 +205,14 @@ static void bound_gpu_keeps_the_provider(void)
 }
 
 const struct test lpar_tests[] = {
-	{ "lpar_bound_at_open_and_unbound_at_close",
-	  bound_at_open_and_unbound_at_close },
-	{ "lpar_bridge_is_not_bound", bridge_is_not_bound },
-	{ "lpar_failed_bind_fails_the_open_D9", failed_bind_fails_the_open },
-	{ "lpar_failed_unbind_is_told", failed_unbind_is_told },
+	TEST(lpar, bound_at_open_and_unbound_at_close),
+	TEST(lpar, bridge_is_not_bound),
+	TEST(lpar, failed_bind_fails_the_open_D9),
+	TEST(lpar, failed_unbind_is_told),
 	{ NULL, NULL }
 };
 
 const struct test lpar_provider_tests[] = {
-	{ "lpar_bound_gpu_keeps_the_provider", bound_gpu_keeps_the_provider },
+	TEST(lpar, bound_gpu_keeps_the_provider),
 	{ NULL, NULL }
 };

@@ -62,7 +62,7 @@ static bool is_free(void *at, size_t len)
 	return free;
 }
 
-static void any_number_of_times(void)
+static void any_number_of_times_D11(void)
 {
 	size_t page = page_size();
 	volatile uint64_t *ram;
@@ -242,7 +242,7 @@ static void descriptor_over_a_socket(void)
 }
 
 /* An mmap that fails leaves nothing: not there, not in the region, not behind. */
-static void failed_registration(void)
+static void failed_registration_leaves_nothing_D12(void)
 {
 	int container, fd = gpu_open();
 	size_t page = page_size();
@@ -300,7 +300,7 @@ static void map_and_unmap(int fd, unsigned int who)
 	}
 }
 
-static void two_processes_race(void)
+static void two_processes_race_D14(void)
 {
 	int status, fd = gpu_open();
 	pid_t child;
@@ -324,14 +324,14 @@ static void two_processes_race(void)
 }
 
 const struct test map_tests[] = {
-	{ "map_any_number_of_times_D11", any_number_of_times },
-	{ "map_split_in_three", split_in_three },
-	{ "map_mprotect_splits", mprotect_splits },
-	{ "map_mremap_shrinks_only", mremap_shrinks_only },
-	{ "map_fork_gives_nothing", fork_gives_nothing },
-	{ "map_exec_drops_it", exec_drops_it },
-	{ "map_descriptor_over_a_socket", descriptor_over_a_socket },
-	{ "map_failed_registration_leaves_nothing_D12", failed_registration },
-	{ "map_two_processes_race_D14", two_processes_race },
+	TEST(map, any_number_of_times_D11),
+	TEST(map, split_in_three),
+	TEST(map, mprotect_splits),
+	TEST(map, mremap_shrinks_only),
+	TEST(map, fork_gives_nothing),
+	TEST(map, exec_drops_it),
+	TEST(map, descriptor_over_a_socket),
+	TEST(map, failed_registration_leaves_nothing_D12),
+	TEST(map, two_processes_race_D14),
 	{ NULL, NULL }
 };

@@ -152,7 +152,7 @@ static void guest_uses_gpu_ram_and_atsd(void)
 }
 
 const struct test npu2_tests[] = {
-	{ "npu2_regions_are_what_firmware_says", regions_are_what_firmware_says },
-	{ "npu2_guest_uses_gpu_ram_and_atsd", guest_uses_gpu_ram_and_atsd },
+	TEST(npu2, regions_are_what_firmware_says),
+	TEST(npu2, guest_uses_gpu_ram_and_atsd),
 	{ NULL, NULL }
 };

@@ -423,18 +423,17 @@ static void gpu_removed_while_another_is_in_use(void)
 }
 
 const struct test npu2_platform_tests[] = {
-	{ "npu2_one_group_of_all", one_group_of_all },
-	{ "npu2_info_shows_what_firmware_says", info_shows_what_firmware_says },
-	{ "npu2_vm_has_gpu_until_close", vm_has_gpu_until_close },
-	{ "npu2_firmware_binds_atsd_of_first_link_alone",
-	  firmware_binds_atsd_of_first_link_alone },
-	{ "npu2_owner_without_vm_has_no_translation", owner_without_vm_has_no_translation },
-	{ "npu2_vm_killed", vm_killed },
-	{ "npu2_driver_unbound_and_unloaded", driver_unbound_and_unloaded },
-	{ "npu2_gpu_removed_and_found_again", gpu_removed_and_found_again },
-	{ "npu2_bridges_removed_and_found_again", bridges_removed_and_found_again },
-	{ "npu2_bridge_found_while_in_use", bridge_found_while_in_use },
-	{ "npu2_gpu_removed_while_another_is_in_use", gpu_removed_while_another_is_in_use },
+	TEST(npu2, one_group_of_all),
+	TEST(npu2, info_shows_what_firmware_says),
+	TEST(npu2, vm_has_gpu_until_close),
+	TEST(npu2, firmware_binds_atsd_of_first_link_alone),
+	TEST(npu2, owner_without_vm_has_no_translation),
+	TEST(npu2, vm_killed),
+	TEST(npu2, driver_unbound_and_unloaded),
+	TEST(npu2, gpu_removed_and_found_again),
+	TEST(npu2, bridges_removed_and_found_again),
+	TEST(npu2, bridge_found_while_in_use),
+	TEST(npu2, gpu_removed_while_another_is_in_use),
 	{ NULL, NULL }
 };
 
@@ -482,8 +481,8 @@ static void stock_vm_is_refused(void)
 }
 
 const struct test npu2_stock_tests[] = {
-	{ "npu2_stock_gpu_has_what_firmware_says", stock_gpu_has_what_firmware_says },
-	{ "npu2_stock_vm_is_refused", stock_vm_is_refused },
+	TEST(npu2, stock_gpu_has_what_firmware_says),
+	TEST(npu2, stock_vm_is_refused),
 	{ NULL, NULL }
 };
 
@@ -499,7 +498,7 @@ static void reboot_while_a_vm_has_them(void)
 }
 
 const struct test npu2_reboot_tests[] = {
-	{ "npu2_reboot_while_a_vm_has_them", reboot_while_a_vm_has_them },
+	TEST(npu2, reboot_while_a_vm_has_them),
 	{ NULL, NULL }
 };
 
@@ -658,10 +657,10 @@ static void set_pe_refused(void)
 }
 
 const struct test npu2_refused_tests[] = {
-	{ "npu2_map_lpar_refused", map_lpar_refused },
-	{ "npu2_init_context_refused", init_context_refused },
-	{ "npu2_destroy_context_refused", destroy_context_refused },
-	{ "npu2_map_window_refused", map_window_refused },
-	{ "npu2_set_pe_refused", set_pe_refused },
+	TEST(npu2, map_lpar_refused),
+	TEST(npu2, init_context_refused),
+	TEST(npu2, destroy_context_refused),
+	TEST(npu2, map_window_refused),
+	TEST(npu2, set_pe_refused),
 	{ NULL, NULL }
 };

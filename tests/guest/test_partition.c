@@ -30,7 +30,7 @@ static void load_two_gpus(const char *extra)
  * The partition id of a VM that is gone is not used again while a GPU points
  * at it: a second VM gets another one, and the first is unbound by its own.
  */
-static void vm_lives_as_long_as_the_device(void)
+static void vm_lives_as_long_as_the_device_D4(void)
 {
 	unsigned long long first, second;
 	const char *gpu, *other;
@@ -58,7 +58,7 @@ static void vm_lives_as_long_as_the_device(void)
 }
 
 /* The VMM is killed; another process still holds the device. */
-static void killed_vmm_leaves_the_binding(void)
+static void killed_vmm_leaves_the_binding_D4(void)
 {
 	const char *gpu;
 	int sockets[2], fd;
@@ -86,7 +86,7 @@ static void killed_vmm_leaves_the_binding(void)
 	close_and_unbind(gpu, bound_lpid(gpu), fd);
 }
 
-static void opened_without_vm_is_told_once(void)
+static void opened_without_vm_is_told_once_D8(void)
 {
 	const char *gpu;
 
@@ -127,7 +127,7 @@ static long attribute(const char *bdf, const char *name)
 }
 
 /* An open that fails leaves the function as it found it. */
-static void failed_open_is_undone(void)
+static void failed_open_is_undone_D10(void)
 {
 	const char *gpu;
 	long enabled;
@@ -184,7 +184,7 @@ static void powernv_binds(void)
 }
 
 /* OPAL's numbers, as the kernel's functions of old pass them on. */
-static void firmware_codes_are_translated(void)
+static void firmware_codes_are_translated_D24(void)
 {
 	static const struct {
 		int code, err;
@@ -213,7 +213,7 @@ static void firmware_codes_are_translated(void)
 }
 
 /* The close cannot fail: it is told, as an errno, and the next open binds anew. */
-static void firmware_refuses_to_unbind(void)
+static void firmware_refuses_to_unbind_D24(void)
 {
 	const char *gpu;
 	int fd;
@@ -234,22 +234,17 @@ static void firmware_refuses_to_unbind(void)
 }
 
 const struct test lpar_life_tests[] = {
-	{ "lpar_vm_lives_as_long_as_the_device_D4",
-	  vm_lives_as_long_as_the_device },
-	{ "lpar_killed_vmm_leaves_the_binding_D4",
-	  killed_vmm_leaves_the_binding },
-	{ "lpar_failed_open_is_undone_D10", failed_open_is_undone },
+	TEST(lpar, vm_lives_as_long_as_the_device_D4),
+	TEST(lpar, killed_vmm_leaves_the_binding_D4),
+	TEST(lpar, failed_open_is_undone_D10),
 	{ NULL, NULL }
 };
 
 const struct test partition_tests[] = {
-	{ "lpar_opened_without_vm_is_told_once_D8",
-	  opened_without_vm_is_told_once },
-	{ "lpar_no_provider_refuses_a_vm", no_provider_refuses_a_vm },
-	{ "lpar_powernv_binds", powernv_binds },
-	{ "lpar_firmware_codes_are_translated_D24",
-	  firmware_codes_are_translated },
-	{ "lpar_firmware_refuses_to_unbind_D24",
-	  firmware_refuses_to_unbind },
+	TEST(lpar, opened_without_vm_is_told_once_D8),
+	TEST(lpar, no_provider_refuses_a_vm),
+	TEST(lpar, powernv_binds),
+	TEST(lpar, firmware_codes_are_translated_D24),
+	TEST(lpar, firmware_refuses_to_unbind_D24),
 	{ NULL, NULL }
 };

@@ -387,18 +387,18 @@ static void starts_again(void)
 }
 
 const struct test qemu_tests[] = {
-	{ "qemu_as_it_is_starts_with_gpu_and_bridges", starts_with_gpu_and_bridges },
-	{ "qemu_as_it_is_reads_gpu_and_bridges", reads_gpu_and_bridges },
-	{ "qemu_as_it_is_ends_and_starts_again", ends_and_starts_again },
-	{ "qemu_as_it_is_reads_two_groups", reads_two_groups },
-	{ "qemu_as_it_is_unplugs_a_plain_function", unplugs_a_plain_function },
-	{ "qemu_info_kept_registers_gpu_ram", registers_gpu_ram },
-	{ "qemu_info_kept_shows_gpu_ram_to_the_guest", shows_gpu_ram_to_the_guest },
-	{ "qemu_info_kept_stays_in_the_window", stays_in_the_window },
-	{ "qemu_info_kept_resets_leave_nothing_behind", resets_leave_nothing_behind },
-	{ "qemu_info_kept_refuses_to_unplug", refuses_to_unplug },
-	{ "qemu_info_kept_unbinding_waits_for_qemu", unbinding_waits_for_qemu },
-	{ "qemu_info_kept_shows_two_groups_to_the_guest", shows_two_groups_to_the_guest },
-	{ "qemu_info_kept_starts_again", starts_again },
+	TEST(qemu_as_it_is, starts_with_gpu_and_bridges),
+	TEST(qemu_as_it_is, reads_gpu_and_bridges),
+	TEST(qemu_as_it_is, ends_and_starts_again),
+	TEST(qemu_as_it_is, reads_two_groups),
+	TEST(qemu_as_it_is, unplugs_a_plain_function),
+	TEST(qemu_info_kept, registers_gpu_ram),
+	TEST(qemu_info_kept, shows_gpu_ram_to_the_guest),
+	TEST(qemu_info_kept, stays_in_the_window),
+	TEST(qemu_info_kept, resets_leave_nothing_behind),
+	TEST(qemu_info_kept, refuses_to_unplug),
+	TEST(qemu_info_kept, unbinding_waits_for_qemu),
+	TEST(qemu_info_kept, shows_two_groups_to_the_guest),
+	TEST(qemu_info_kept, starts_again),
 	{ NULL, NULL }
 };

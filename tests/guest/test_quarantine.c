@@ -77,7 +77,7 @@ static void expect_open_soon(void)
 	expect_open();
 }
 
-static void until_it_is_unregistered(void)
+static void until_unregistered_D5(void)
 {
 	int container, fd = gpu_open();
 	void *ram;
@@ -93,7 +93,7 @@ static void until_it_is_unregistered(void)
 }
 
 /* A part of the window is enough. */
-static void of_a_part(void)
+static void of_a_part_D5(void)
 {
 	int container, fd = gpu_open();
 	size_t page = page_size();
@@ -121,7 +121,7 @@ static void *enable_dma(int container)
 }
 
 /* Translations point into it: they have to go first. */
-static void until_it_is_not_translated(void)
+static void until_not_translated_D6(void)
 {
 	int container, fd = gpu_open();
 	size_t page = 65536;
@@ -151,7 +151,7 @@ static void leave_it_registered(void)
 	expect_quarantine();
 }
 
-static void until_its_process_is_gone(void)
+static void until_its_process_is_gone_D5(void)
 {
 	gpu_load();
 	in_child_killed(leave_it_registered);
@@ -163,7 +163,7 @@ static void until_its_process_is_gone(void)
  * out; not either when the kernel's record of it comes to lie where that of the
  * GPU RAM was.
  */
-static void other_memory_there_is_no_matter(void)
+static void ignores_other_memory_D5(void)
 {
 	size_t len = 4 * page_size();
 	unsigned int i;
@@ -201,7 +201,7 @@ static void map_register_and_translate(void)
 }
 
 /* A VMM that is killed. */
-static void killed_owner_leaves_nothing(void)
+static void killed_owner_leaves_nothing_D5(void)
 {
 	gpu_load();
 	in_child_killed(map_register_and_translate);
@@ -227,7 +227,7 @@ static void unregister_while_translated(void)
  * Unregistered while translations point into it: the kernel loses a reference
  * over that. The quarantine ends with the process all the same.
  */
-static void unregistered_while_translated(void)
+static void unregistered_while_translated_D5(void)
 {
 	gpu_load();
 	in_child(unregister_while_translated);
@@ -258,7 +258,7 @@ static void leave_two_at_the_same_place(void)
  * back and unregistered, the second one could not be, as it was translated when
  * it went. What is left of the first one must not end what the second one has.
  */
-static void twice_at_the_same_place(void)
+static void twice_at_the_same_place_D5(void)
 {
 	gpu_load();
 	in_child(leave_two_at_the_same_place);
@@ -266,7 +266,7 @@ static void twice_at_the_same_place(void)
 }
 
 /* What management tools do between two owners does not lift it. */
-static void unbinding_does_not_lift_it(void)
+static void outlives_unbinding_D5(void)
 {
 	int container, fd = gpu_open();
 	char path[128];
@@ -311,7 +311,7 @@ static void slot_to(const struct slot *slot, const char *driver)
  * Unloading the driver ends it, and says so. The container is one of another
  * group, whose driver stays: otherwise it would go with the driver.
  */
-static void unloading_forgets_it(void)
+static void ends_with_the_module(void)
 {
 	int container, fd;
 	void *ram;
@@ -357,7 +357,7 @@ static void unload_with_translations(void)
  * The same while translations point into it, so that the driver cannot give its
  * registration back. It is nobody's then: that is for a process that ends.
  */
-static void unload_while_translated(void)
+static void unload_while_translated_D6(void)
 {
 	machine_need(2, 1);
 	driver_load();
@@ -371,24 +371,20 @@ static void unload_while_translated(void)
 }
 
 const struct test quarantine_tests[] = {
-	{ "quarantine_until_unregistered_D5", until_it_is_unregistered },
-	{ "quarantine_of_a_part_D5", of_a_part },
-	{ "quarantine_until_not_translated_D6", until_it_is_not_translated },
-	{ "quarantine_until_its_process_is_gone_D5",
-	  until_its_process_is_gone },
-	{ "quarantine_ignores_other_memory_D5",
-	  other_memory_there_is_no_matter },
-	{ "quarantine_killed_owner_leaves_nothing_D5",
-	  killed_owner_leaves_nothing },
-	{ "quarantine_unregistered_while_translated_D5",
-	  unregistered_while_translated },
-	{ "quarantine_twice_at_the_same_place_D5", twice_at_the_same_place },
-	{ "quarantine_outlives_unbinding_D5", unbinding_does_not_lift_it },
+	TEST(quarantine, until_unregistered_D5),
+	TEST(quarantine, of_a_part_D5),
+	TEST(quarantine, until_not_translated_D6),
+	TEST(quarantine, until_its_process_is_gone_D5),
+	TEST(quarantine, ignores_other_memory_D5),
+	TEST(quarantine, killed_owner_leaves_nothing_D5),
+	TEST(quarantine, unregistered_while_translated_D5),
+	TEST(quarantine, twice_at_the_same_place_D5),
+	TEST(quarantine, outlives_unbinding_D5),
 	{ NULL, NULL }
 };
 
 const struct test quarantine_unload_tests[] = {
-	{ "quarantine_ends_with_the_module", unloading_forgets_it },
-	{ "quarantine_unload_while_translated_D6", unload_while_translated },
+	TEST(quarantine, ends_with_the_module),
+	TEST(quarantine, unload_while_translated_D6),
 	{ NULL, NULL }
 };

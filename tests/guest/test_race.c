@@ -426,7 +426,7 @@ static const char *many_rounds(void)
 	return error;
 }
 
-static void hooks_against_all(void)
+static void hooks_against_all_D7(void)
 {
 	set_up(0);
 	open_hooks();
@@ -492,7 +492,7 @@ static const char *real_resets(void)
 	return error ? error : result;
 }
 
-static void real_resets_against_all(void)
+static void real_resets_against_all_D7(void)
 {
 	uint64_t value;
 
@@ -507,7 +507,7 @@ static void real_resets_against_all(void)
 }
 
 const struct test race_tests[] = {
-	{ "race_hooks_against_all_D7", hooks_against_all },
-	{ "race_real_resets_against_all_D7", real_resets_against_all },
+	TEST(race, hooks_against_all_D7),
+	TEST(race, real_resets_against_all_D7),
 	{ NULL, NULL }
 };

@@ -76,12 +76,12 @@ static void balance_of(const char *kind)
 	}
 }
 
-static void functions_balance(void)
+static void functions_balance_D20(void)
 {
 	balance_of("function ");
 }
 
-static void nodes_balance(void)
+static void nodes_balance_D21(void)
 {
 	balance_of("node ");
 }
@@ -90,7 +90,7 @@ static void nodes_balance(void)
  * For a VM: bound, refused by the provider, and without one. That the simulator
  * can be replaced after each says that no reference on the provider is left.
  */
-static void balance_with_a_vm(void)
+static void with_a_vm_balance_D20_D21(void)
 {
 	static const struct {
 		const char *extra, *fail_bind;
@@ -110,8 +110,8 @@ static void balance_with_a_vm(void)
 }
 
 const struct test refs_tests[] = {
-	{ "refs_of_functions_balance_D20", functions_balance },
-	{ "refs_of_nodes_balance_D21", nodes_balance },
-	{ "refs_with_a_vm_balance_D20_D21", balance_with_a_vm },
+	TEST(refs_of, functions_balance_D20),
+	TEST(refs_of, nodes_balance_D21),
+	TEST(refs, with_a_vm_balance_D20_D21),
 	{ NULL, NULL }
 };

@@ -190,7 +190,7 @@ static void decoder_reads_the_kernel(void)
 }
 
 /* Without the properties a device is what vfio-pci would make of it. */
-static void plain_device_without_properties(void)
+static void plain_device_without_properties_D30(void)
 {
 	uint8_t buf[256];
 	uint16_t vendor = 0;
@@ -209,20 +209,15 @@ static void plain_device_without_properties(void)
 }
 
 const struct test region_tests[] = {
-	{ "region_plain_device_without_properties_D30",
-	  plain_device_without_properties },
-	{ "region_gpu_equals_golden", gpu_equals_golden },
-	{ "region_bridges_equal_golden", bridges_equal_golden },
-	{ "region_bridge_without_atsd_equals_golden",
-	  bridge_without_atsd_equals_golden },
-	{ "region_bridge_sharing_atsd_equals_golden",
-	  bridge_sharing_atsd_equals_golden },
-	{ "region_unknown_speed_is_told", unknown_speed_is_told },
-	{ "region_short_argsz_writes_no_capability",
-	  short_argsz_writes_no_capability },
-	{ "region_long_argsz_writes_no_more", long_argsz_writes_no_more },
-	{ "region_index_behind_the_last_is_einval",
-	  index_behind_the_last_is_einval },
-	{ "region_decoder_reads_the_kernel", decoder_reads_the_kernel },
+	TEST(region, plain_device_without_properties_D30),
+	TEST(region, gpu_equals_golden),
+	TEST(region, bridges_equal_golden),
+	TEST(region, bridge_without_atsd_equals_golden),
+	TEST(region, bridge_sharing_atsd_equals_golden),
+	TEST(region, unknown_speed_is_told),
+	TEST(region, short_argsz_writes_no_capability),
+	TEST(region, long_argsz_writes_no_more),
+	TEST(region, index_behind_the_last_is_einval),
+	TEST(region, decoder_reads_the_kernel),
 	{ NULL, NULL }
 };

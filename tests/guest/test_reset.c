@@ -319,14 +319,13 @@ static void reset_of_a_bridge_leaves_gpu_ram(void)
 }
 
 const struct test reset_tests[] = {
-	{ "reset_device_reset_D7", device_reset_D7 },
-	{ "reset_hot_reset_D7", hot_reset_D7 },
-	{ "reset_hot_reset_of_a_bridge_D7", hot_reset_of_a_bridge_D7 },
-	{ "reset_sysfs_reset_D7", sysfs_reset_D7 },
-	{ "reset_hooks_D7", hooks_D7 },
-	{ "reset_error_recovery_D7", error_recovery_D7 },
-	{ "reset_atsd_mapping_stays", atsd_mapping_stays },
-	{ "reset_reset_of_a_bridge_leaves_gpu_ram",
-	  reset_of_a_bridge_leaves_gpu_ram },
+	TEST(reset, device_reset_D7),
+	TEST(reset, hot_reset_D7),
+	TEST(reset, hot_reset_of_a_bridge_D7),
+	TEST(reset, sysfs_reset_D7),
+	TEST(reset, hooks_D7),
+	TEST(reset, error_recovery_D7),
+	TEST(reset, atsd_mapping_stays),
+	TEST(reset, reset_of_a_bridge_leaves_gpu_ram),
 	{ NULL, NULL }
 };

@@ -54,7 +54,7 @@ static int huge_open(void)
  * and is killed in the middle. It ends within a small part of what the copy
  * takes.
  */
-static void signal_ends_a_copy(void)
+static void signal_ends_a_copy_D15(void)
 {
 	double whole, killed;
 	int fd, status, ready[2];
@@ -95,7 +95,7 @@ static void signal_ends_a_copy(void)
 }
 
 /* While one copies, another gets its turn: the pieces are short. */
-static void others_run_meanwhile(void)
+static void others_run_meanwhile_D15(void)
 {
 	double longest = 0, last, start;
 	int fd, status;
@@ -126,7 +126,7 @@ static void others_run_meanwhile(void)
 	       start);
 }
 
-static void failing_first_byte_is_eio(void)
+static void failing_first_byte_is_eio_D16(void)
 {
 	unsigned char buf[256];
 	int fd = gpu_open();
@@ -142,7 +142,7 @@ static void failing_first_byte_is_eio(void)
 	CHECK_EQ(region_read(fd, buf, sizeof(buf), 0x5000), sizeof(buf));
 }
 
-static void failing_later_byte_is_a_short_count(void)
+static void failing_later_byte_is_a_short_count_D16(void)
 {
 	static unsigned char buf[3 << 20], want[3 << 20];
 	static const uint64_t bad[] = { 0x1000, 0x1fffff, 0x200000, 0x2abcde };
@@ -171,10 +171,9 @@ static void failing_later_byte_is_a_short_count(void)
 }
 
 const struct test rw_limits_tests[] = {
-	{ "rw_signal_ends_a_copy_D15", signal_ends_a_copy },
-	{ "rw_others_run_meanwhile_D15", others_run_meanwhile },
-	{ "rw_failing_first_byte_is_eio_D16", failing_first_byte_is_eio },
-	{ "rw_failing_later_byte_is_a_short_count_D16",
-	  failing_later_byte_is_a_short_count },
+	TEST(rw, signal_ends_a_copy_D15),
+	TEST(rw, others_run_meanwhile_D15),
+	TEST(rw, failing_first_byte_is_eio_D16),
+	TEST(rw, failing_later_byte_is_a_short_count_D16),
 	{ NULL, NULL }
 };

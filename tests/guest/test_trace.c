@@ -88,7 +88,7 @@ static void failed_registration(void)
 	must_have(trace, "%s", want);
 }
 
-static void names_and_fields_are_the_old_ones(void)
+static void names_and_fields_are_the_old_ones_D26(void)
 {
 	static const char * const fields[] = {
 		"unsigned long hpa;", "unsigned long ua;", "int ret;",
@@ -116,10 +116,9 @@ static void names_and_fields_are_the_old_ones(void)
 }
 
 const struct test trace_tests[] = {
-	{ "trace_gpu_mmap_and_faults", gpu_mmap_and_faults },
-	{ "trace_bridge_mmap", bridge_mmap },
-	{ "trace_failed_registration", failed_registration },
-	{ "trace_names_and_fields_are_the_old_ones_D26",
-	  names_and_fields_are_the_old_ones },
+	TEST(trace, gpu_mmap_and_faults),
+	TEST(trace, bridge_mmap),
+	TEST(trace, failed_registration),
+	TEST(trace, names_and_fields_are_the_old_ones_D26),
 	{ NULL, NULL }
 };

@@ -268,11 +268,11 @@ static void plain_function(void)
 }
 
 const struct test walker_tests[] = {
-	{ "walker_gpu", gpu },
-	{ "walker_bridge_with_atsd", bridge_with_atsd },
-	{ "walker_bridge_without_atsd", bridge_without_atsd },
-	{ "walker_bridge_that_shares_atsd", bridge_that_shares_atsd },
-	{ "walker_bridge_of_unknown_speed", bridge_of_unknown_speed },
-	{ "walker_plain_function", plain_function },
+	TEST(walker, gpu),
+	TEST(walker, bridge_with_atsd),
+	TEST(walker, bridge_without_atsd),
+	TEST(walker, bridge_that_shares_atsd),
+	TEST(walker, bridge_of_unknown_speed),
+	TEST(walker, plain_function),
 	{ NULL, NULL }
 };

@@ -99,6 +99,6 @@ static void sees_mappings_and_faults(void)
 }
 
 const struct test watch_tests[] = {
-	{ "watch_sees_mappings_and_faults", sees_mappings_and_faults },
+	TEST(watch, sees_mappings_and_faults),
 	{ NULL, NULL }
 };
