@@ -7,7 +7,7 @@
 PYTHON ?= /usr/bin/python3
 KDIR ?= /lib/modules/$(shell uname -r)/build
 setup := sh tests/setup.sh
-lab := $(PYTHON) -m tests.lab
+lab := $(PYTHON) -m lab
 # The process with the machines' tests mostly waits.
 WORKERS ?= $(shell expr $$(nproc) + 1)
 

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How a run of the tests is ordered, counted and reported: tests/lab/report.py."""
+"""How a run of the tests is ordered, counted and reported: lab/report.py."""
 
-pytest_plugins = ["tests.lab.report"]
+pytest_plugins = ["lab.report"]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from tests.lab.paths import ROOT
+from lab.paths import ROOT
 
 GUEST = ROOT / "tests/guest"
 SPEC = yaml.safe_load((ROOT / "spec/vfio_nvlink2.yaml").read_text("utf-8"))

@@ -10,9 +10,9 @@ import re
 
 import pytest
 
-from tests.lab import mutants, suites
-from tests.lab.errors import LabError
-from tests.lab.paths import ROOT
+from lab.errors import LabError
+from lab.paths import ROOT
+from lab.suites import mutants, suites
 
 PAGE = (ROOT / "docs/defects.md").read_text("utf-8")
 ROWS = re.findall(r"^\| ([DN]\d+) \|", PAGE, re.MULTILINE)

@@ -11,9 +11,11 @@ import sys
 
 import pytest
 
-from tests.lab import (affected, flavours, interactive, judge, kernelbugs, kernelstable, machine,
-                       schedule, suites)
-from tests.lab.errors import Findings, LabError
+from lab.check import affected
+from lab.errors import Findings, LabError
+from lab.kernels import flavours
+from lab.machine import interactive, machine
+from lab.suites import judge, kernelbugs, kernelstable, schedule, suites
 
 
 def pytest_generate_tests(metafunc):

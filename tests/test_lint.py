@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.lab import lint
+from lab.lint import lint
 
 
 @pytest.mark.parametrize("check", lint.SCRIPTS)

@@ -18,7 +18,7 @@ from pathlib import Path
 from abigate import cli, sides, toolchain
 from abigate import run as starting
 from codegen.tests.compilers import compile_c
-from tests.lab import limits
+from lab import limits
 
 GATE = sides.ROOT / "abi-tests/gate"
 HEADER = (sides.ROOT / sides.HEADER).read_text(encoding="utf-8")

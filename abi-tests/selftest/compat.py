@@ -21,7 +21,7 @@ from codegen import cli
 from codegen.tests.compilers import compile_c
 from codegen.tests.support import mutate
 from codegen.tests.test_evolution import GROWN, WITHOUT
-from tests.lab import limits
+from lab import limits
 
 DATA = Path(__file__).resolve().parent / "data"
 ROOT = sides.ROOT

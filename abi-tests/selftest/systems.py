@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 
 from abigate.origins import cut
-from tests.lab.apt import Apt, host_architecture
-from tests.lab.paths import cache, locked
-from tests.lab.unpack import make_once, unpack
+from lab.debian.apt import Apt, host_architecture
+from lab.debian.unpack import make_once, unpack
+from lab.paths import cache, locked
 
 #: {suite: the series of Linux it has}; a suite moves on within its series, forky beyond it.
 SUITES = {"bookworm": "6.1", "trixie": "6.12", "forky": "7.2"}

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from abigate import sides
-from tests.lab import limits
+from lab import limits
 
 FOLDER = sides.ROOT / "abi-tests/examples"
 HEADER = "include/uapi/linux/foo.h"

@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from abigate import face
-from tests.lab import build, flavours, limits
-from tests.lab.paths import BUILD, ROOT, locked
+from lab import limits
+from lab.kernels import build, flavours
+from lab.paths import BUILD, ROOT, locked
 
 COMMAND = ROOT / "abi-tests/face"
 COMMITTED = (ROOT / "abi-tests/module-face.txt").read_text("utf-8")

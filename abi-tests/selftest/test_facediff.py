@@ -5,7 +5,7 @@ import pytest
 
 from abigate.facediff import NO_DEBUG, compare
 from abigate.rules import RULES
-from tests.lab.paths import ROOT
+from lab.paths import ROOT
 
 COMMITTED = (ROOT / "abi-tests/module-face.txt").read_text("utf-8")
 LINES = [n for n, line in enumerate(COMMITTED.splitlines()) if line and not line.startswith("#")]

@@ -8,7 +8,7 @@ import pytest
 
 from abigate import output, sides, toolchain
 from abigate.rules import RULES
-from tests.lab import limits
+from lab import limits
 
 from .command import HEADER, ONE, SPEC, ask, changed, run
 

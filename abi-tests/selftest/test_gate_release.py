@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from abigate import cli, release, sides
-from tests.lab import limits
+from lab import limits
 
 from .command import HEADER, ONE, SPEC, ask, run
 

@@ -8,7 +8,7 @@ import pytest
 
 from abigate import face
 from abigate.errors import GateError
-from tests.lab import limits
+from lab import limits
 
 # A module as modpost leaves it, as far as the face goes: an export for any licence, one with a
 # namespace, a parameter that taints the kernel, and one with operations of its own.

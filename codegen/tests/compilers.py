@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.lab import limits
+from lab import limits
 
 PACKAGES = {"gcc": "gcc", "g++": "g++",
             "powerpc64le-linux-gnu-gcc": "gcc-powerpc64le-linux-gnu"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codegen import cli
-from tests.lab import limits
+from lab import limits
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "spec/vfio_nvlink2.yaml"

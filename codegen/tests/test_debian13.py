@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from tests.lab import limits
-from tests.lab.privateroot import packages
+from lab import limits
+from lab.debian.privateroot import packages
 
 from .support import ROOT, mutate, run
 from .test_generate import COMMITTED, files

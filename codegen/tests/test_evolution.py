@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from codegen import cli
-from tests.lab import limits
+from lab import limits
 
 from .compilers import compile_c
 from .support import DATA, ROOT, mutate

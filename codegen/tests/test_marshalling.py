@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.lab import limits
+from lab import limits
 
 from .compilers import compile_c
 from .support import DATA, ROOT

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.bench import page, plots, targets
-from tests.lab import flavours
+from lab.kernels import flavours
 
 CURE = "run `make bench WRITE=1`"
 

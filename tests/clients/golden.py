@@ -8,7 +8,7 @@ from pathlib import Path
 
 from codegen.cli import SPEC as SPEC_FILE
 from codegen.cli import load_spec
-from tests.lab.paths import ROOT
+from lab.paths import ROOT
 
 FOLDER = ROOT / "generated/user/golden"
 SPEC = load_spec(ROOT / SPEC_FILE)

@@ -15,9 +15,12 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from tests.lab import build, clients, flavours, limits, privateroot, sourcepackage
-from tests.lab.paths import BUILD
-from tests.lab.unpack import remove_tree
+from lab import limits
+from lab.debian import privateroot, sourcepackage
+from lab.debian.unpack import remove_tree
+from lab.kernels import build, flavours
+from lab.paths import BUILD
+from lab.suites import clients
 from tests.packaging import installed
 from tests.uapi.compilers import without_nvlink2
 

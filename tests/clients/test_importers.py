@@ -17,8 +17,8 @@ import pytest
 from codegen import cli
 from codegen.tests.support import mutate
 from codegen.tests.test_evolution import GROWN, WITHOUT, includes
-from tests.lab import limits
-from tests.lab.paths import ROOT
+from lab import limits
+from lab.paths import ROOT
 from tests.packaging import installed
 from tests.uapi.compilers import COMPILERS, STANDARDS, WARNINGS, command
 

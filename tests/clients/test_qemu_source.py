@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from tests.lab import limits
+from lab import limits
 
 from . import golden, qemu_source
 from .qemu_source import FILES, HEADER, HOSTS

@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from tests.lab import limits
+from lab import limits
 
 from .test_decoder import BUILD, DECODER, HERE, MUTANTS, ROOT
 

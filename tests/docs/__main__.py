@@ -3,7 +3,7 @@
 
 import sys
 
-from tests.lab.errors import LabError
+from lab.errors import LabError
 
 from . import manual
 

@@ -12,12 +12,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.lab import flavours
-from tests.lab.ageing import used
-from tests.lab.build import clean_env
-from tests.lab.errors import LabError
-from tests.lab.paths import ROOT, cache, locked
-from tests.lab.unpack import make_once, unpack
+from lab.ageing import used
+from lab.debian.unpack import make_once, unpack
+from lab.errors import LabError
+from lab.kernels import flavours
+from lab.kernels.build import clean_env
+from lab.paths import ROOT, cache, locked
 
 OUTPUT = ROOT / "build/docs"
 _SERIES = "6.12"

@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
-from tests.lab import flavours, source
-from tests.lab.paths import ROOT
+from lab import source
+from lab.kernels import flavours
+from lab.paths import ROOT
 
 from . import abi
 

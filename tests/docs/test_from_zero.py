@@ -5,8 +5,8 @@ import re
 import subprocess
 import sys
 
-from tests.lab import suites
-from tests.lab.paths import ROOT
+from lab.paths import ROOT
+from lab.suites import suites
 
 PAGE = (ROOT / "docs/from-zero.md").read_text("utf-8")
 

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from tests.lab.paths import ROOT
+from lab.paths import ROOT
 
 from . import manual
 

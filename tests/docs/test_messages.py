@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.lab.paths import ROOT
+from lab.paths import ROOT
 
 from . import messages
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The picture in the manual is what `nvlink2-info --dot` draws of such a machine."""
 
-from tests.lab.paths import BUILD, ROOT
+from lab.paths import BUILD, ROOT
 from tests.tools.support import BRIDGE_IDS, atsd, gpu_ram
 
 # The GPUs of an AC922 with four: function, host bridge and slot of its links, IOMMU group, and

@@ -2,7 +2,7 @@
 /*
  * What a driver answers to a client that tries everything, one line an answer:
  * `key = value`. Nothing is judged here: the lines of two drivers are compared, and
- * with those that were recorded of the driver of 2018 (tests/lab/versus.py).
+ * with those that were recorded of the driver of 2018 (lab/versus.py).
  */
 
 #include <fcntl.h>

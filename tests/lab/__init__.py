@@ -1,2 +1,1 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The lab: fetches, builds, boots and judges. `/usr/bin/python3 -m tests.lab --help`."""

@@ -15,9 +15,13 @@ import pytest
 import yaml
 
 from codegen.rules import RULES as SPEC_RULES
-from tests.lab import affected, affected_rules, cli, flavours, lint, machine, mutants, relink
-from tests.lab import suites
-from tests.lab.paths import ROOT
+from lab import cli
+from lab.check import affected, affected_rules
+from lab.kernels import flavours, relink
+from lab.lint import lint
+from lab.machine import machine
+from lab.paths import ROOT
+from lab.suites import mutants, suites
 
 DRIVER = mutants.load()[0]
 GATE = yaml.safe_load((ROOT / "abi-tests/mutants.yaml").read_text("utf-8"))

@@ -12,9 +12,12 @@ import urllib.parse
 
 import pytest
 
-from tests.lab import ageing, cli, flavours, interactive, limits, privateroot, source
-from tests.lab.errors import LabError
-from tests.lab.paths import ROOT
+from lab import ageing, cli, limits, source
+from lab.debian import privateroot
+from lab.errors import LabError
+from lab.kernels import flavours
+from lab.machine import interactive
+from lab.paths import ROOT
 
 DAY = 86400
 KEY = "6.12-6.12.95_1-b7f7642d8eab"
@@ -148,7 +151,7 @@ def test_write_protected_folder_goes(home):
 USER = """\
 import sys
 from pathlib import Path
-from tests.lab import ageing
+from lab import ageing
 ageing.used(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -170,7 +173,7 @@ def test_entry_that_another_process_uses_stays(home):
 WORKER = """\
 import os, sys, time
 from pathlib import Path
-from tests.lab import ageing, unpack
+from lab import ageing, unpack
 path, made = Path(sys.argv[1]), 0
 print("ready", flush=True)
 for number in range(300):
@@ -228,7 +231,7 @@ def test_interrupted_removal_is_ended_by_the_next(home, monkeypatch, capsys):
 KILLED = """\
 import time
 import urllib.parse
-from tests.lab import ageing
+from lab import ageing
 ageing.remove = lambda path: (print("ready", flush=True), time.sleep(1000))
 ageing.prune()
 """

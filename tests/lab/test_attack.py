@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """An attack passes when it says that it found nothing, and never because it did nothing."""
 
-from tests.lab import attack
-from tests.lab.machine import Outcome
+from lab.machine.machine import Outcome
+from lab.suites import attack
 
 COUNTS = "# open  340 done  0 refused"
 SURVIVED = "# attack: nothing found"

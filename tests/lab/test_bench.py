@@ -5,9 +5,10 @@ import pytest
 
 from tests.bench import targets
 from tests.bench.test_figures import lines
-from tests.lab import bench, flavours
-from tests.lab.errors import Findings
-from tests.lab.machine import Outcome
+from lab.errors import Findings
+from lab.kernels import flavours
+from lab.machine.machine import Outcome
+from lab.suites import bench
 
 
 def outcome(printed):

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from .paths import ROOT
+from lab.paths import ROOT
 
 SCRIPT = ROOT / "kernel/check-kernel.sh"
 OPTIONS = ("VFIO_PCI_CORE", "PPC_POWERNV", "SPAPR_TCE_IOMMU", "OF_DYNAMIC")

@@ -3,8 +3,8 @@
 
 import pytest
 
-from tests.lab import cli
-from tests.lab.errors import Findings, LabError
+from lab import cli
+from lab.errors import Findings, LabError
 
 
 def status_of(*arguments):

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import clients, flavours, privateroot, suites
-from tests.lab.errors import LabError
+from lab.debian import privateroot
+from lab.errors import LabError
+from lab.kernels import flavours
+from lab.suites import clients, suites
 
 CROSS = "powerpc64le-linux-gnu-gcc"
 LOADER = "/lib64/ld64.so.2"

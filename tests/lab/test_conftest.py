@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.lab.paths import ROOT
+from lab.paths import ROOT
 
 
 def run(folder, text, *arguments):

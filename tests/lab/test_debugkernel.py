@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from tests.lab import debugkernel
-from tests.lab.errors import LabError
+from lab.errors import LabError
+from lab.kernels import debugkernel
 
 
 @pytest.fixture(name="home")

@@ -7,8 +7,8 @@ import sys
 import libfdt
 import pytest
 
-from tests.lab import devicetree
-from tests.lab.errors import LabError
+from lab.errors import LabError
+from lab.machine import devicetree
 
 
 def tree(cpus=1):

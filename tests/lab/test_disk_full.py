@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import build, cli, kernelmake, paths, unpack
-from tests.lab.errors import LabError
+from lab import cli, paths
+from lab.debian import unpack
+from lab.errors import LabError
+from lab.kernels import build, kernelmake
 
 SENTENCE = (r"no room on the disk{} a whole run needs about \d+ GB below \S+ and \S+ together; "
             r"\d+\.\d GB are free in .*\. Free some, or set NVLINK2_CACHE to a folder on another disk")

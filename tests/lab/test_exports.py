@@ -6,10 +6,10 @@ import shutil
 
 import pytest
 
-from tests.lab import cli
-from tests.lab.errors import LabError
-from tests.lab.npu2 import exports, probe
-from tests.lab.npu2.exports import Hook, Measured
+from lab import cli
+from lab.errors import LabError
+from lab.npu2 import exports, probe
+from lab.npu2.exports import Hook, Measured
 
 SYMVERS = ("0x72608c0e\tof_node_get\tvmlinux\tEXPORT_SYMBOL\t\n"
            "0x00000000\tiommu_add_device\tvmlinux\tEXPORT_SYMBOL_GPL\tNS\n"
@@ -93,7 +93,7 @@ def test_symvers_tells_the_kind_of_export(tmp_path):
     (b"\x7fELF\xff\n", "it is no text"),
 ])
 def test_broken_symvers_is_told(tmp_path, content, why):
-    with pytest.raises(LabError, match=f"Module.symvers: {why}: `python3 -m tests.lab clean --cache`"):
+    with pytest.raises(LabError, match=f"Module.symvers: {why}: `python3 -m lab clean --cache`"):
         exports.symvers(written(tmp_path, content))
 
 

@@ -5,8 +5,9 @@ import hashlib
 
 import pytest
 
-from tests.lab import apt, mirror, paths, unpack
-from tests.lab.errors import Gone, LabError
+from lab import paths
+from lab.debian import apt, mirror, unpack
+from lab.errors import Gone, LabError
 
 ONE_LINE = """\
 # deb http://commented.example/debian bookworm main

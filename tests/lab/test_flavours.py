@@ -8,8 +8,10 @@ import subprocess
 
 import pytest
 
-from tests.lab import debugkernel, flavours, kernelstable, lint, suites
-from tests.lab.errors import LabError
+from lab.errors import LabError
+from lab.kernels import debugkernel, flavours
+from lab.lint import lint
+from lab.suites import kernelstable, suites
 
 ELF = b"\x7fELF an image"
 MODULES = {name: b"\0depends=\0" for name in flavours.STOCK_MODULES}

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import leftovers, limits
-from tests.lab.paths import ROOT
+from lab import leftovers, limits
+from lab.paths import ROOT
 
 MARK = "NVLINK2_INTERRUPTED"
 SLEEP = "1234567"
@@ -28,7 +28,7 @@ SLEEP = "1234567"
 HEEDS = ("env", "--default-signal=INT,TERM")
 # What stands at the end of modules in the copy.
 PLAYED = {
-    "qemu.py": f"""
+    "machine/qemu.py": f"""
 def emulator(refresh=False):
     return None
 
@@ -41,29 +41,29 @@ def environment(root):
 def command(root, kernel, initrd, dtb, extra=()):
     return ["sh", "-c", "echo 'Linux version 6'; exec sleep {SLEEP}"]
 """,
-    "flavours.py": """
+    "kernels/flavours.py": """
 def kernel(name, refresh=False):
     if flavour(name).recipe:
         with locked(cache() / "debug-kernel"):
             debugkernel.run_long(["make", "-j2", "-f", Path(__file__).with_name("played.mk")])
     return Kernel("6", Path("/dev/null"), [], Path("/"))
 """,
-    "build.py": """
+    "kernels/build.py": """
 def modules(name, kunit=False):
     return {}
 """,
-    "machine.py": """
+    "machine/machine.py": """
 def initramfs(kernel, argv, nonce, files=(), console=False):
     return b"archive"
 """,
-    "suites.py": """
+    "suites/suites.py": """
 def names(suite):
     return ["played"]
 
 def payload(flavour, with_tool=False, with_kunit=False):
     return []
 """,
-    "played.mk": f"""
+    "kernels/played.mk": f"""
 all: one two
 one two:
 	@sh -c 'sleep {SLEEP}; true'
@@ -71,8 +71,8 @@ one two:
 # Another process of the run, which works in a folder and waits for a program.
 BUSY = f"""
 import tempfile
-from tests.lab import build
-from tests.lab.paths import BUILD, locked
+from lab.kernels import build
+from lab.paths import BUILD, locked
 
 def test_busy():
     with locked(BUILD / "busy"), tempfile.TemporaryDirectory(dir=BUILD / "busy"):
@@ -84,12 +84,12 @@ def test_busy():
 def copy_fixture(tmp_path):
     """A copy of the tests in which an emulator and a build only sleep."""
     copy = tmp_path / "copy"
-    for part in ("tests", "tools", "generated/user"):
+    for part in ("lab", "tests", "tools", "generated/user"):
         shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "*.bin"))
     for name in ("conftest.py", "pytest.ini"):
         shutil.copy(ROOT / name, copy / name)
     for name, text in PLAYED.items():
-        with open(copy / "tests/lab" / name, "a", encoding="utf-8") as file:
+        with open(copy / "lab" / name, "a", encoding="utf-8") as file:
             file.write(text)
     (copy / "tests/test_busy.py").write_text(BUSY, "utf-8")
     return copy
@@ -136,8 +136,8 @@ GUEST = ("-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "tests/test_gues
 MACHINES = ("-m", "pytest", "-q", "tests/test_guest.py", "-k", "6.12-64k-basic or 6.12-debug-basic")
 # What is run, and how many programs sleep when it is under way: an emulator, a build's two, the other's.
 RUNS = {"pytest": (GUEST, 4), "machines": (MACHINES, 3),
-        "suite": (("-m", "tests.lab", "test", "6.12-64k", "basic"), 1),
-        "kernel": (("-m", "tests.lab", "kernel", "6.12-debug"), 2)}
+        "suite": (("-m", "lab", "test", "6.12-64k", "basic"), 1),
+        "kernel": (("-m", "lab", "kernel", "6.12-debug"), 2)}
 
 
 # A terminal sends Ctrl-C to all processes of a run; who ends a run by its number, to one.
@@ -192,7 +192,7 @@ def test_files_of_a_killed_run_go_with_the_next(monkeypatch, tmp_path):
 
 def test_what_children_leave_behind_is_ended():
     """Also what has a parent no more, and what does not heed the first signal."""
-    script = ("import subprocess, sys\nfrom tests.lab import leftovers\n"
+    script = ("import subprocess, sys\nfrom lab import leftovers\n"
               "with leftovers.ending_all():\n"
               "    subprocess.run(['sh', '-c', \"trap '' TERM; sleep 1234 & sleep 1234 & exit\"],\n"
               "                   check=True)\n"

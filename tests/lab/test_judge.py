@@ -3,8 +3,8 @@
 
 import pytest
 
-from tests.lab import judge
-from tests.lab.machine import Outcome
+from lab.machine.machine import Outcome
+from lab.suites import judge
 
 NONCE = "5eed"
 EXPECTED = ["first_thing", "second_thing"]

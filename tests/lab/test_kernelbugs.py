@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from tests.lab import debugkernel, flavours, kernelbugs, suites
-from tests.lab.machine import Outcome
+from lab.kernels import debugkernel, flavours
+from lab.machine.machine import Outcome
+from lab.suites import kernelbugs, suites
 
 FIRST, SECOND = kernelbugs.BUGS
 BEGUN = "[    0.000000] Linux version 7.2.12 (builder) #1 SMP\n"

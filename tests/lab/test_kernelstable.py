@@ -3,9 +3,9 @@
 
 import pytest
 
-from tests.lab import kernelstable, suites
-from tests.lab.errors import LabError
-from tests.lab.judge import Case
+from lab.errors import LabError
+from lab.suites import kernelstable, suites
+from lab.suites.judge import Case
 
 
 @pytest.fixture(name="page")

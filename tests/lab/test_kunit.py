@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from tests.lab import kunit
-from tests.lab.machine import Outcome
-from tests.lab.paths import ROOT
+from lab.machine.machine import Outcome
+from lab.paths import ROOT
+from lab.suites import kunit
 
 EXPECTED = ["nvlink2_range.test_range_a", "nvlink2_range.test_range_b", "nvlink2_gate.test_gate"]
 GOOD = """\

@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.lab import limits
+from lab import limits
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from tests.lab import coccinelle, compilers, kernelmake, lint
-from tests.lab.errors import LabError
+from lab.errors import LabError
+from lab.kernels import kernelmake
+from lab.lint import coccinelle, compilers, lint
 
 TREE = "/somewhere/lint-6.12-4k"
 LOG = f"""\

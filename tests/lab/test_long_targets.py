@@ -10,11 +10,13 @@ import re
 
 import pytest
 
-from tests.lab import attack, bench, debugkernel, flavours, intreebuild, longruns, rehearse, soak
-from tests.lab.errors import Findings, LabError
-from tests.lab.npu2 import run as npu2_run
-from tests.lab.paths import ROOT
-from tests.lab.versus import compare, npu2, probes
+from lab import longruns, rehearse
+from lab.errors import Findings, LabError
+from lab.kernels import debugkernel, flavours, intreebuild
+from lab.npu2 import run as npu2_run
+from lab.paths import ROOT
+from lab.suites import attack, bench, soak
+from lab.versus import compare, npu2, probes
 
 MAKEFILE = ROOT / "Makefile"
 # The other targets, and what of `make test` shows that they work.

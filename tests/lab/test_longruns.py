@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
-from tests.lab import cli, longruns
-from tests.lab.errors import LabError
-from tests.lab.judge import Case
-from tests.lab.longruns import NEVER, TARGETS
+from lab import cli, longruns
+from lab.errors import LabError
+from lab.longruns import NEVER, TARGETS
+from lab.suites.judge import Case
 
 
 def git(tree, *arguments):

@@ -6,10 +6,11 @@ import time
 
 import pytest
 
-from tests.lab import build, machine
-from tests.lab.cpio import Archive
-from tests.lab.errors import LabError
-from tests.lab.flavours import Kernel
+from lab.errors import LabError
+from lab.kernels import build
+from lab.kernels.flavours import Kernel
+from lab.machine import machine
+from lab.machine.cpio import Archive
 
 
 def listen(script, timeout=30):

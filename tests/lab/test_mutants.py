@@ -16,11 +16,13 @@ import subprocess
 
 import pytest
 
-from tests.lab import build, cli, debugkernel, mutants, recompile, relink
-from tests.lab.errors import Findings, LabError
-from tests.lab.machine import Outcome
-from tests.lab.mutants import BROKEN, CAUGHT, SURVIVED, Verdict
-from tests.lab.paths import ROOT
+from lab import cli
+from lab.errors import Findings, LabError
+from lab.kernels import build, debugkernel, recompile, relink
+from lab.machine.machine import Outcome
+from lab.paths import ROOT
+from lab.suites import mutants
+from lab.suites.mutants import BROKEN, CAUGHT, SURVIVED, Verdict
 
 MUTANTS, _ = mutants.load()
 CHOSEN = mutants.share(MUTANTS, mutants.commit(),

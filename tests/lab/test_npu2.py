@@ -15,11 +15,12 @@ import libfdt
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from tests.lab import build, limits
-from tests.lab import machine as lab_machine
-from tests.lab.errors import LabError
-from tests.lab.flavours import Flavour, Kernel
-from tests.lab.npu2 import machine, tree
+from lab import limits
+from lab.errors import LabError
+from lab.kernels import build
+from lab.kernels.flavours import Flavour, Kernel
+from lab.machine import machine as lab_machine
+from lab.npu2 import machine, tree
 
 XSCOM = "/xscom@603fc00000000"
 NPU = f"{XSCOM}/npu@5011000"

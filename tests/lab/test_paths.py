@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import kernelmake, paths
+from lab import paths
+from lab.kernels import kernelmake
 
 
 @pytest.fixture(autouse=True)

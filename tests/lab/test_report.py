@@ -3,8 +3,8 @@
 
 import json
 
-from tests.lab import report
-from tests.lab.paths import ROOT
+from lab import report
+from lab.paths import ROOT
 
 
 def test_every_file_of_tests_has_a_part_with_a_budget():

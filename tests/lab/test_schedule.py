@@ -9,9 +9,10 @@ import time
 
 import pytest
 
-from tests.lab import progress, schedule
-from tests.lab.errors import LabError
-from tests.lab.paths import ROOT
+from lab import progress
+from lab.errors import LabError
+from lab.paths import ROOT
+from lab.suites import schedule
 
 
 @pytest.fixture(name="lab")
@@ -119,7 +120,7 @@ def test_lines_of_progress_reach_the_caller(lab, monkeypatch):
 
 def test_build_ends_with_the_run_that_wants_it():
     """Killed outright, a run leaves no build behind."""
-    script = ("import subprocess, sys, time\nfrom tests.lab import schedule\n"
+    script = ("import subprocess, sys, time\nfrom lab.suites import schedule\n"
               "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)'],\n"
               "                         preexec_fn=schedule._end_with_parent)\n"
               "print(child.pid, flush=True)\ntime.sleep(100)\n")

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The soak does all its parts, goes on after a failure, and tells of it. No emulator is started."""
 
-from tests.lab import cli, soak
-from tests.lab.errors import LabError
-from tests.lab.judge import Case
+from lab import cli
+from lab.errors import LabError
+from lab.suites import soak
+from lab.suites.judge import Case
 
 GOOD = soak.Part("good", lambda: ([Case("a", True, "")], 1.0))
 BAD = soak.Part("bad", lambda: ([Case("a", True, ""), Case("b", False, "the detail")], 1.0))

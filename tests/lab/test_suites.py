@@ -3,7 +3,9 @@
 
 import pytest
 
-from tests.lab import attack, flavours, machine, suites
+from lab.kernels import flavours
+from lab.machine import machine
+from lab.suites import attack, suites
 
 
 @pytest.fixture(name="started")

@@ -3,7 +3,9 @@
 
 import pytest
 
-from tests.lab import attack, flavours, judge, kernelbugs, kunit, machine, suites, together
+from lab.kernels import flavours
+from lab.machine import machine
+from lab.suites import attack, judge, kernelbugs, kunit, suites, together
 
 BOOT = ["[    0.000000] Linux version 6.12", "[    0.1] radix-mmu: Initializing Radix MMU"]
 END = ("[    9.0] nvlab: end 5eed status=0",)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.lab import privateroot, toolchain
+from lab.debian import privateroot, toolchain
 
 SOURCE = r"""
 #include <stdio.h>

@@ -3,10 +3,10 @@
 
 import pytest
 
-from tests.lab import judge, suites
-from tests.lab.errors import Findings, Gone, LabError
-from tests.lab.npu2.run import difference
-from tests.lab.versus import answers, compare, guest, npu2, page, probes
+from lab.errors import Findings, Gone, LabError
+from lab.npu2.run import difference
+from lab.suites import judge, suites
+from lab.versus import answers, compare, guest, npu2, page, probes
 
 MAPPED = "vfio_pci_nvgpu_mmap: 0000:01:00.0: 80000000 -> {:x} size=4000000 ret=0"
 FAULT = "vfio_pci_nvgpu_mmap_fault: 0000:01:00.0: {:x} -> {:x} ret=256"

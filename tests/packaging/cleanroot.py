@@ -15,9 +15,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.lab import flavours, mirror
-from tests.lab.errors import LabError
-from tests.lab.paths import BUILD
+from lab.debian import mirror
+from lab.errors import LabError
+from lab.kernels import flavours
+from lab.paths import BUILD
 from tools import deb
 
 HERE = Path(__file__).resolve().parent

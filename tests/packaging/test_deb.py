@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.lab.paths import ROOT
+from lab.paths import ROOT
 from tools import deb
 
 from . import installed

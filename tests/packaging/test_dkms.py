@@ -11,8 +11,9 @@ import subprocess
 
 import pytest
 
-from tests.lab import build, flavours, limits
-from tests.lab.paths import ROOT
+from lab import limits
+from lab.kernels import build, flavours
+from lab.paths import ROOT
 
 NAME = "nvlink2-vfio-pci"
 VERSION = (ROOT / "VERSION").read_text("ascii").strip()

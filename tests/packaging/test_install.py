@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from tests.clients import golden
-from tests.lab import build
-from tests.lab.paths import ROOT
+from lab.kernels import build
+from lab.paths import ROOT
 
 from . import installed
 

@@ -3,8 +3,8 @@
 
 import re
 
-from tests.lab import build
-from tests.lab.paths import ROOT
+from lab.kernels import build
+from lab.paths import ROOT
 
 VERSION = (ROOT / "VERSION").read_text("ascii").strip()
 WITH_IT = ("packaging", "tools", "kernel", "tests", "codegen", "abi-tests/abigate")

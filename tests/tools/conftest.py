@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from tests.lab.paths import locked
+from lab.paths import locked
 
 from .support import BUILD, SANITIZE, Machine, build, need, run, ROOT
 

@@ -9,7 +9,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-from tests.lab import limits
+from lab import limits
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tools"

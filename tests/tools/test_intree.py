@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.lab.paths import ROOT
+from lab.paths import ROOT
 from tools.intree import tree as in_tree
 
 from .trees import command, state

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from tests.lab.paths import ROOT
+from lab.paths import ROOT
 from tools.intree import v5_10
 
 from .trees import command, state

@@ -10,13 +10,14 @@ import subprocess
 
 import pytest
 
-from tests.lab import flavours, source
+from lab import source
+from lab.kernels import flavours
 from tools.intree import cli, series
 from tools.intree import tree as in_tree
 
 # Of checkpatch: no repository of the kernel to look commits up in; one entry of MAINTAINERS, in the
 # driver's first patch, for all of it, and arch/powerpc/, which has one, for the platform; and what
-# two of the files exist for (tests/lab/lint.py says which).
+# two of the files exist for (lab/lint/lint.py says which).
 IGNORED = ("UNKNOWN_COMMIT_ID", "FILE_PATH_CHANGES")
 EXEMPT = {("include/uapi/linux/vfio_nvlink2.h", "NEW_TYPEDEFS"),
           ("drivers/vfio/pci/nvlink2/nvlink2_contract.h", "COMPLEX_MACRO")}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import limits
+from lab import limits
 
 from .compilers import COMPILERS, STANDARDS, command, compile_one, without_nvlink2
 

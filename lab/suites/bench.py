@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+Measures the driver in the machine, where instructions are counted, and compares with what has to be.
+
+`make bench` boots each stock kernel several times with everything there is to measure. The suite
+`bench` of `make test` boots once with a part of it, and looks whether a ratio became worse than the
+one that is committed in tests/bench/ratios.json.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.bench import page, plots, targets
+from tests.bench.figures import Boot, Series
+
+from lab import limits
+from lab.errors import Findings, LabError
+from lab.kernels import build, flavours
+from lab.machine import machine, qemu
+from lab.paths import BUILD, ROOT, write_atomic
+from lab.progress import note
+from lab.suites import judge
+
+SUITE = "bench"
+BOOTS = 5
+RATIOS = ROOT / "tests/bench/ratios.json"
+RESULTS = BUILD / "bench"
+# How much worse a ratio may become before it is told; boots differ by less.
+MARGIN = 0.10
+# As suites.TIMEOUT.
+TIMEOUT = 60
+# Instructions are counted on one processor.
+EMULATOR = flavours.COUNTED_TIME
+_BAR = "1G"
+
+
+def devices():
+    """One slot to dress, and a function with a BAR as large as the window."""
+    return [*qemu.devices(1), "-object", f"memory-backend-ram,id=bar,size={_BAR},share=on",
+            "-device", "ivshmem-plain,memdev=bar,bus=pcie.1,addr=0.0"]
+
+
+def payload(flavour, common):
+    """Adds the module that is measured against to the files that every machine carries."""
+    return [*common, (f"lib/modules/{build.BENCH_PRODUCT}", build.bench_module(flavour))]
+
+
+def boot(flavour, common, full, log=None, on_line=None):
+    """Boots once and measures; the Outcome."""
+    command = ["/bin/nvtest", "bench", *(() if full else ("short",))]
+    return machine.boot(flavour, command, payload(flavour, common), limits.seconds(TIMEOUT),
+                        on_line=on_line, extra=EMULATOR, devices=devices(), log=log)
+
+
+def read(outcome):
+    """The Boot that an Outcome tells of; Findings when it tells of none."""
+    try:
+        return Boot.from_lines(judge.split(outcome.console)[0])
+    except ValueError as error:
+        raise Findings(f"{error}\n{judge.tail(outcome.console)}") from None
+
+
+def committed():
+    """{flavour: {name of a ratio: value}}"""
+    return json.loads(RATIOS.read_text("utf-8"))
+
+
+def names():
+    """The names of the suite's tests, a ratio each; all kernels have the same."""
+    return list(dict.fromkeys(name for ratios in committed().values() for name in ratios))
+
+
+def judge_ratios(outcome, flavour, known=None):
+    """A case for each committed ratio: whether the driver became slower by more than the margin."""
+    known = (committed() if known is None else known).get(flavour)
+    if not known:
+        return [judge.Case(flavour, False, f"{RATIOS.name} has no ratios of {flavour}: run "
+                                           "`make bench-ratios`")]
+    try:
+        measured = read(outcome)
+    except Findings as error:
+        return [judge.Case(name, False, str(error)) for name in known]
+    found = {ratio.name: ratio for ratio in targets.ratios(measured.page, measured.leaves)}
+    cases = [_judge_one(found.get(name), name, value, measured) for name, value in known.items()]
+    return cases + [judge.Case(name, False, f"{RATIOS.name} does not have it: run "
+                                            "`make bench-ratios`")
+                    for name in found if name not in known]
+
+
+def _judge_one(ratio, name, value, measured):
+    if not ratio:
+        return judge.Case(name, False, f"nothing measures it any more: take it out of {RATIOS.name}")
+    now = ratio.compute(measured)
+    worse = now > value * (1 + MARGIN) if ratio.most is not None else now < value * (1 - MARGIN)
+    return judge.Case(name, not worse, f"{ratio.what}: {now:.4g}, and was {value:.4g}")
+
+
+def measure(flavour, boots, common):
+    """
+    Boots several times with all there is to measure, keeps the figures below build/bench and
+    returns the Series.
+    """
+    found = []
+    for number in range(1, boots + 1):
+        started = time.monotonic()
+        outcome = boot(flavour, common, True, log=BUILD / "logs" / f"{flavour}-{SUITE}.log")
+        cases = [judge.judge_log(outcome), judge.judge_end(outcome)]
+        bad = [case.detail for case in cases if not case.ok]
+        if bad:
+            raise Findings(f"{flavour}: {bad[0]}")
+        found.append(read(outcome))
+        note(f"{flavour}: boot {number} of {boots} measured ({time.monotonic() - started:.0f} s)")
+    series = Series(flavours.kernel(flavour).release,
+                    qemu.emulator().version("qemu-system-ppc"), found)
+    write_atomic(RESULTS / f"{flavour}.json", page.as_text(series))
+    return series
+
+
+def measure_all(names_of_flavours, boots, common):
+    """{flavour: Series}, as many kernels at a time as there are cores."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        runs = {name: pool.submit(measure, name, boots, common(name)) for name in names_of_flavours}
+        try:
+            return {name: run.result() for name, run in runs.items()}
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def write_ratios(common):
+    """Measures the committed ratios anew and writes them."""
+    known = {}
+    for flavour in flavours.FLAVOURS:
+        measured = read(boot(flavour, common(flavour), False,
+                             log=BUILD / "logs" / f"{flavour}-{SUITE}.log"))
+        known[flavour] = {ratio.name: float(f"{ratio.compute(measured):.4g}")
+                          for ratio in targets.ratios(measured.page, measured.leaves)}
+        note(f"{flavour}: {len(known[flavour])} ratios")
+    write_atomic(RATIOS, json.dumps(known, indent=1) + "\n")
+
+
+# What takes how long at the most, in seconds, for whoever runs it again and again.
+BUDGETS = (
+    ("generate", 1.0, [sys.executable, "-m", "codegen", "generate", "--out",
+                       BUILD / "bench-generate"]),
+    ("abi-check", 60.0, ["abi-tests/gate"]),
+)
+
+
+def budgets():
+    """(name, seconds, limit) of each tool that has one. Time, not instructions: the best of three."""
+    for name, limit, command in BUDGETS:
+        best = None
+        for _ in range(3):
+            started = time.monotonic()
+            done = subprocess.run([str(word) for word in command], cwd=ROOT, capture_output=True,
+                                  text=True, check=False)
+            taken = time.monotonic() - started
+            # The gate's 1 is about the interface, and took as long.
+            if done.returncode not in (0, 1):
+                raise LabError(f"{name} failed: {(done.stdout + done.stderr).strip()[-500:]}")
+            best = taken if best is None else min(best, taken)
+        yield name, best, limit
+
+
+def report(measured):
+    """Prints every target with what it came to, and the budgets; the names of those missed."""
+    missed = []
+    for flavour, series in measured.items():
+        print(f"{flavour}: Linux {series.kernel}, {len(series.boots)} boots")
+        for target, figure, ok in targets.verdicts(series):
+            print(f"  {'ok    ' if ok else 'MISSED'} {target.what}: {page.number(figure.median)} "
+                  f"({page.number(figure.low)} to {page.number(figure.high)}), {target.limit}")
+            missed += [] if ok else [f"{flavour}: {target.name}"]
+    for name, seconds, limit in budgets():
+        ok = seconds <= limit
+        print(f"{'ok    ' if ok else 'MISSED'} make {name}: {seconds:.2f} s, <= {limit:g} s")
+        missed += [] if ok else [name]
+    print(f"missed: {', '.join(missed)}" if missed else "every target is reached")
+    return missed
+
+
+def write_page(measured):
+    """Puts figures, tables and pictures of all kernels into docs/."""
+    page.KEPT.mkdir(exist_ok=True)
+    for flavour, series in measured.items():
+        write_atomic(page.KEPT / f"{flavour}.json", page.as_text(series))
+    # As whoever reads them again.
+    kept = page.kept()
+    write_atomic(page.PAGE, page.made(page.PAGE.read_text("utf-8"), kept))
+    for path in [*plots.draw(kept), page.PAGE]:
+        note(f"wrote {path.relative_to(ROOT)}")

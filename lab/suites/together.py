@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+Runs several suites in one boot of a machine, and finds out whose fault a failure was.
+
+A suite that fails runs again in a machine of its own. It has failed, whatever it does there. But
+where the machine ended early, or complains at its end of nobody in particular, a suite that did
+nothing wrong itself is judged by its own machine, as long as somebody is found that did.
+"""
+
+from lab.machine import machine
+from lab.paths import write_atomic
+from lab.progress import note
+from lab.suites import attack, judge, suites
+
+
+def run(flavour, chosen):
+    """
+    Boots a flavour once with several suites, which suites.boots() has put together.
+
+    Returns ({suite: Outcome}, seconds of processors).
+    """
+    commands, limit = [], 0
+    for suite in chosen:
+        command, seconds = suites.program(suite), suites.timeout(flavour)
+        if suite == attack.SUITE:
+            command, seconds = attack.command(attack.SHORT_SECONDS, None)
+            note(f"{flavour} attack: {attack.SHORT_SECONDS} s, seed {command[-1]}")
+        commands.append(command)
+        limit += seconds
+    whole = suites.start(flavour, chosen, machine.joined(commands), limit)
+    found = dict(zip(chosen, judge.parts(whole, len(chosen))))
+    for suite, outcome in found.items():
+        if outcome:
+            write_atomic(suites.log_path(flavour, suite), "\n".join(outcome.console) + "\n")
+    alone = _run_alone(flavour, found)
+    return _with_blame(flavour, found, alone), whole.cpu + sum(one.cpu for one in alone.values())
+
+
+def _run_alone(flavour, found):
+    """{suite: Outcome} of those that failed, each in a machine of its own."""
+    alone = {}
+    for suite, outcome in found.items():
+        if outcome and _passes(outcome, flavour, suite):
+            continue
+        note(f"{flavour} {suite}: {'failed' if outcome else 'did not begin'}; once more, alone")
+        alone[suite] = suites.run_suite(flavour, suite)
+    return alone
+
+
+def _with_blame(flavour, found, alone):
+    """The outcomes that count, of those in one machine and of the same alone."""
+    passes = {suite: _passes(outcome, flavour, suite) for suite, outcome in alone.items()}
+    guilty = {suite for suite in alone
+              if not passes[suite] or found[suite] and not _passes_itself(found[suite], flavour, suite)}
+    counts = dict(found)
+    for suite, outcome in alone.items():
+        if suite not in guilty and guilty or not found[suite]:
+            counts[suite] = outcome
+        elif suite in guilty:
+            counts[suite] = found[suite]._replace(
+                aside=f"In a machine of its own it {'passes' if passes[suite] else 'fails, too'}; in "
+                      f"this one there were {', '.join(found)}.")
+        else:
+            counts[suite] = found[suite]._replace(
+                aside=f"Each of {', '.join(found)} passes in a machine of its own: together they do not.")
+    return counts
+
+
+def _passes(outcome, flavour, suite):
+    return all(case.ok for case in suites.verdict(outcome, flavour, suite))
+
+
+def _passes_itself(outcome, flavour, suite):
+    """Whether all is well but for what the suites of a machine share, its end."""
+    own = outcome._replace(console=outcome.console[:len(outcome.console) - outcome.shared])
+    return outcome.status == 0 and all(case.ok for case in suites.verdict(own, flavour, suite)
+                                       if case.name not in (judge.END_CASE, judge.HEALTH_CASE))
