@@ -22,7 +22,7 @@ class Prototypes:
         self.types: dict[str, list[str]] = {}
         if not self.known or not wanted:
             return
-        for unit in module.elf.get_dwarf_info().iter_CUs():
+        for unit in module.dwarf().iter_CUs():
             for die in unit.get_top_DIE().iter_children():
                 name = _name(die)
                 # Only a definition: a caller's declaration may be of another tree.
