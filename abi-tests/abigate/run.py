@@ -5,24 +5,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 from .errors import GateError
 
 # A guard against hanging, and nothing else: a compiler on a machine that is busy takes its time.
 _TIMEOUT = 1800
-
-
-def _start(words: list[str], cwd: Path | None, text_in: str | None,
-           timeout: float) -> subprocess.CompletedProcess:
-    return subprocess.run(words, capture_output=True, text=True, errors="replace", cwd=cwd,
-                          input=text_in, stdin=None if text_in else subprocess.DEVNULL,
-                          timeout=timeout, check=False, env={**os.environ, "LC_ALL": "C"})
-
-
-#: {program: what starts it instead}. The gate has none; its own tests start a program very often.
-STARTERS: dict[str, Callable] = {}
 
 
 def run(command: list, what: str, install: str, cwd: Path | None = None,
@@ -33,7 +21,9 @@ def run(command: list, what: str, install: str, cwd: Path | None = None,
     """
     words = [str(word) for word in command]
     try:
-        return STARTERS.get(words[0], _start)(words, cwd, text_in, _TIMEOUT)
+        return subprocess.run(words, capture_output=True, text=True, errors="replace", cwd=cwd,
+                              input=text_in, stdin=None if text_in else subprocess.DEVNULL,
+                              timeout=_TIMEOUT, check=False, env={**os.environ, "LC_ALL": "C"})
     except FileNotFoundError:
         raise GateError(f"{words[0]} is missing: apt-get install {install}") from None
     except subprocess.TimeoutExpired:

@@ -3,14 +3,7 @@
 
 import pytest
 
-from . import command, compat
-
-
-@pytest.fixture(autouse=True, scope="session")
-def warm_fixture():
-    """The gate's tools are started once; test_warm.py has that they answer as if started anew."""
-    with command.warm_tools():
-        yield
+from . import compat
 
 
 @pytest.fixture(name="programs", scope="session")
