@@ -104,7 +104,7 @@ bench: ## count the driver's instructions, against the targets: KERNELS="6.12-4k
 	@$(setup) test
 	$(call long,$(lab) bench $(KERNELS) $(if $(BOOTS),--boots $(BOOTS)) $(if $(WRITE),--write))
 
-bench-ratios: ## write the ratios that `make test` compares with, tests/bench/ratios.json
+bench-ratios: ## write the ratios that `make test` compares with, lab/bench/ratios.json
 	@$(setup) test
 	@$(lab) bench --ratios
 
@@ -140,7 +140,7 @@ patch-series: ## write the driver as patches for `git am`: KTREE=DIR, OUT=DIR (d
 
 test-deb: ## install the Debian packages in a root with nothing but apt in it, and purge them
 	@$(setup) cleanroot
-	$(call long,$(PYTHON) -m tests.packaging.cleanroot)
+	$(call long,$(PYTHON) -m lab.packages.cleanroot)
 
 test-in-tree: ## put the driver into Linux 6.12 and 7.2 and build those: module, built-in, COMPILE_TEST
 	@$(setup) test

@@ -22,10 +22,10 @@ import urllib.parse
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.debian.unpack import remove
 from lab.errors import LabError
 from lab.paths import cache
 from lab.progress import note
+from lab.unpack import remove
 
 DAYS = 30
 VARIABLE = "NVLINK2_CACHE_DAYS"

@@ -7,15 +7,16 @@ import sys
 
 from lab import ageing, longruns
 from lab.check import affected
-from lab.debian.unpack import remove, remove_tree
 from lab.errors import Findings, LabError
-from lab.kernels import build, flavours, intreebuild
+from lab.kernels import build, flavours
 from lab.lint import lint
 from lab.machine import interactive, machine, qemu
+from lab.mutants import mutants
 from lab.npu2 import exports, probe, run as npu2_run
 from lab.paths import BUILD, cache, disk_full
 from lab.progress import note
-from lab.suites import attack, bench, clients, judge, kernelstable, mutants, soak, suites
+from lab.suites import attack, bench, clients, intreebuild, judge, kernelstable, soak, suites
+from lab.unpack import remove, remove_tree
 from lab.versus import compare as versus
 
 EXAMPLES = """\
@@ -106,7 +107,7 @@ def _parser():
     measure.add_argument("--write", action="store_true",
                          help="put the figures into docs/performance.md (all kernels only)")
     measure.add_argument("--ratios", action="store_true",
-                         help="write tests/bench/ratios.json, which `make test` compares with, and "
+                         help="write lab/bench/ratios.json, which `make test` compares with, and "
                               "nothing else")
     checks = commands.add_parser("lint", help="check the sources: compilers, sparse, checkpatch, "
                                               "coccinelle, Python, shell")

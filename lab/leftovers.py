@@ -17,8 +17,8 @@ import threading
 import time
 from pathlib import Path
 
-from lab.debian.unpack import remove
 from lab.paths import BUILD
+from lab.unpack import remove
 
 # Programs get so long to end by themselves, in seconds.
 _PATIENCE = 3

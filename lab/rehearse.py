@@ -23,18 +23,19 @@ import types
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench.test_figures import lines as bench_lines
-from tests.packaging import cleanroot
+from lab import cli, longruns
+from lab.debian import toolchain
+from lab.kernels import build, debugkernel, flavours, kernelmake, reference, source
+from lab.machine import machine, qemu
+from lab.mutants import mutants
+from lab.npu2 import machine as npu2_machine, run as npu2_run, tree as npu2_tree
+from lab.packages import cleanroot
+from lab.paths import ROOT
+from lab.suites import attack, bench, clients, intreebuild, judge, soak, suites
+from lab.versus import answers, compare
+from lab.bench.played import lines as bench_lines
 from tools.intree import tree as in_tree
 
-from lab import cli, longruns, source
-from lab.debian import toolchain
-from lab.kernels import build, debugkernel, flavours, intreebuild, kernelmake, reference
-from lab.machine import machine, qemu
-from lab.npu2 import machine as npu2_machine, run as npu2_run, tree as npu2_tree
-from lab.paths import ROOT
-from lab.suites import attack, bench, clients, judge, mutants, soak, suites
-from lab.versus import answers, compare
 
 SUITES_OF = {"6.12": flavours.SUITE, "7.2": "forky"}
 _NONCE = "5eed"
@@ -477,7 +478,7 @@ def run_command(command, rehearsal):
         raise Fault(f"nothing rehearses {' '.join(command.words)}")
     if module == "lab":
         return _exit_status(cli.main, words)
-    if module == "tests.packaging.cleanroot":
+    if module == "lab.packages.cleanroot":
         return _exit_status(cleanroot.main)
     if module == "pytest":
         return _pytest(words, command.fuzz_seconds, rehearsal)

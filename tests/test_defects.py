@@ -11,8 +11,9 @@ import re
 import pytest
 
 from lab.errors import LabError
+from lab.mutants import mutants
 from lab.paths import ROOT
-from lab.suites import mutants, suites
+from lab.suites import suites
 
 PAGE = (ROOT / "docs/defects.md").read_text("utf-8")
 ROWS = re.findall(r"^\| ([DN]\d+) \|", PAGE, re.MULTILINE)

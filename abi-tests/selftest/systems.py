@@ -6,8 +6,8 @@ from pathlib import Path
 
 from abigate.origins import cut
 from lab.debian.apt import Apt, host_architecture
-from lab.debian.unpack import make_once, unpack
 from lab.paths import cache, locked
+from lab.unpack import make_once, unpack
 
 #: {suite: the series of Linux it has}; a suite moves on within its series, forky beyond it.
 SUITES = {"bookworm": "6.1", "trixie": "6.12", "forky": "7.2"}

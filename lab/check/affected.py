@@ -22,9 +22,10 @@ from lab.check.affected_rules import DOCS, GATE_MUTANTS, KERNEL, RULES
 from lab.errors import LabError
 from lab.kernels import flavours, relink
 from lab.lint import lint
+from lab.mutants import mutants
 from lab.paths import ROOT, cache
 from lab.progress import note
-from lab.suites import kunit, mutants, suites
+from lab.suites import kunit, suites
 
 #: Set for pytest: a machine boots with the tests that were asked for only.
 NAMED = "NVLINK2_BOOT_NAMED"

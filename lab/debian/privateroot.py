@@ -21,10 +21,10 @@ from elftools.elf.elffile import ELFFile
 
 from lab.ageing import used
 from lab.debian.apt import Apt, host_architecture
-from lab.debian.unpack import make_once, remove_tree, unpack_all
 from lab.errors import LabError
 from lab.paths import cache, locked
 from lab.progress import note
+from lab.unpack import make_once, remove_tree, unpack_all
 
 
 class PrivateRoot:

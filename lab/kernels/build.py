@@ -7,11 +7,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lab.debian.unpack import remove_tree
 from lab.errors import Findings, LabError
 from lab.kernels import flavours, reference
 from lab.paths import BUILD, ROOT, disk_full, locked, write_atomic
 from lab.progress import note
+from lab.unpack import remove_tree
 
 CROSS = "powerpc64le-linux-gnu-"
 _WARNINGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"]
@@ -20,7 +20,7 @@ _INCLUDES = ["-I", str(ROOT / "uapi"), "-I", str(ROOT / "generated/user")]
 # What a module build reads, side by side as in the source tree.
 MODULE_INPUTS = ("kernel", "generated/kernel", "uapi")
 # What the driver is measured against; no part of it.
-BENCH_MODULE = ROOT / "tests/bench/module"
+BENCH_MODULE = ROOT / "lab/bench/module"
 BENCH = "bench"
 BENCH_PRODUCT = "nvlink2-bench.ko"
 _PRODUCTS = ("nvlink2-vfio-pci.ko", "sim/nvlink2-sim.ko", "sim/nvlink2-sim-pnv.ko")

@@ -28,14 +28,13 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from lab import source
 from lab.ageing import used
-from lab.debian.unpack import make_once, remove, remove_tree
 from lab.errors import LabError
-from lab.kernels import kernelmake
+from lab.kernels import kernelmake, source
 from lab.kernels.kernelmake import CROSS, run
 from lab.paths import BUILD, ROOT, cache, locked, write_atomic
 from lab.progress import note
+from lab.unpack import make_once, remove, remove_tree
 
 FRAGMENT = Path(__file__).with_name("debug.config")
 # What a series has otherwise.

@@ -8,15 +8,14 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from lab import source
 from lab.ageing import used
 from lab.debian import toolchain
 from lab.debian.apt import Apt, host_architecture
-from lab.debian.unpack import make_once, remove_tree, unpack
 from lab.errors import LabError
-from lab.kernels import debugkernel, reference
+from lab.kernels import debugkernel, reference, source
 from lab.paths import cache, locked, write_atomic
 from lab.progress import note
+from lab.unpack import make_once, remove_tree, unpack
 
 RELEASE = "bookworm"
 SUITE = "bookworm-backports"

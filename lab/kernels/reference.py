@@ -14,13 +14,12 @@ from pathlib import Path
 
 from tools.intree import v5_10
 
-from lab import source
-from lab.debian.unpack import remove_tree
 from lab.errors import LabError
-from lab.kernels import debugkernel, kernelmake
+from lab.kernels import debugkernel, kernelmake, source
 from lab.kernels.kernelmake import CROSS, run
 from lab.paths import BUILD, ROOT, cache, locked
 from lab.progress import note
+from lab.unpack import remove_tree
 
 SERIES = "5.10"
 SUITE = "bullseye-security"

@@ -18,12 +18,12 @@ from typing import NamedTuple
 from tools.intree import tree as in_tree
 from tools.intree import v5_10
 
-from lab.debian.unpack import remove_tree
 from lab.errors import LabError
 from lab.kernels import debugkernel, flavours, kernelmake, recompile, reference
 from lab.kernels.kernelmake import CROSS, run
 from lab.paths import BUILD, locked, write_atomic
 from lab.progress import note
+from lab.unpack import remove_tree
 
 _HOME = BUILD / "relink"
 POWERNV, V5_10 = "kernel/powernv/", "kernel/v5_10/"

@@ -12,13 +12,12 @@ import re
 import shutil
 from pathlib import Path
 
-from lab import source
 from lab.ageing import used
-from lab.debian.unpack import make_once, remove, remove_tree
 from lab.errors import LabError
-from lab.kernels import build, flavours, kernelmake
+from lab.kernels import build, flavours, kernelmake, source
 from lab.paths import BUILD, cache, locked
 from lab.progress import note
+from lab.unpack import make_once, remove, remove_tree
 
 SERIES = "6.12"
 FRAGMENT = Path(__file__).with_name("clang.config")

@@ -7,14 +7,13 @@ import subprocess
 import sys
 from functools import partial
 
-from lab import source
-from lab.debian.unpack import remove_tree
 from lab.errors import LabError
-from lab.kernels import flavours
+from lab.kernels import flavours, source
 from lab.kernels.build import synchronize
 from lab.lint import coccinelle, compilers
 from lab.paths import BUILD, ROOT, locked, write_atomic
 from lab.progress import note
+from lab.unpack import remove_tree
 
 # Rules that cannot hold where a construct is the file's very purpose.
 _EXEMPT = {
@@ -30,9 +29,10 @@ _EXEMPT = {
     # A list macro: neither an expression nor a statement.
     "generated/kernel/nvlink2_contract.h": {"COMPLEX_MACRO", "MACRO_ARG_REUSE"},
 }
-_KERNEL_C = ("kernel", "generated/kernel", "tests/bench/module")
-_PYTHON = ("codegen", "tests", "tools/intree", "tools/deb.py", "abi-tests/abigate", "abi-tests/selftest",
-           "abi-tests/gate", "abi-tests/face", "abi-tests/matrix")
+_KERNEL_C = ("kernel", "generated/kernel", "lab/bench/module")
+_PYTHON = ("conftest.py", "codegen", "lab", "tests", "tools/intree", "tools/deb.py",
+           "abi-tests/abigate", "abi-tests/selftest", "abi-tests/gate", "abi-tests/face",
+           "abi-tests/matrix")
 # Debian's, with its own Python: another one lacks the modules that are imported.
 PYLINT = ["/usr/bin/python3", "-m", "pylint"]
 _INSTALL = "is missing: run `sh tests/setup.sh lint`"

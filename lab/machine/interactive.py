@@ -7,9 +7,9 @@ import termios
 
 from lab.ageing import used
 from lab.debian.apt import Apt
-from lab.debian.unpack import make_once, unpack
 from lab.kernels.flavours import GUEST_ARCH, RELEASE
 from lab.paths import cache, locked
+from lab.unpack import make_once, unpack
 
 
 def busybox():

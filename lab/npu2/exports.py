@@ -15,13 +15,12 @@ import subprocess
 import textwrap
 from typing import NamedTuple
 
-from lab import source
-from lab.debian.unpack import remove_tree
 from lab.errors import LabError
-from lab.kernels import build, flavours
+from lab.kernels import build, flavours, source
 from lab.kernels.kernelmake import CROSS, run
 from lab.paths import BUILD, ROOT, locked, write_atomic
 from lab.progress import note
+from lab.unpack import remove_tree
 
 PAGE = ROOT / "docs/npu2-module.md"
 BEGIN = "<!-- made by `python3 -m lab npu2-exports --write` -->\n"

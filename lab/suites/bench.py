@@ -4,7 +4,7 @@ Measures the driver in the machine, where instructions are counted, and compares
 
 `make bench` boots each stock kernel several times with everything there is to measure. The suite
 `bench` of `make test` boots once with a part of it, and looks whether a ratio became worse than the
-one that is committed in tests/bench/ratios.json.
+one that is committed in lab/bench/ratios.json.
 """
 
 import json
@@ -14,10 +14,9 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.bench import page, plots, targets
-from tests.bench.figures import Boot, Series
-
 from lab import limits
+from lab.bench import page, plots, targets
+from lab.bench.figures import Boot, Series
 from lab.errors import Findings, LabError
 from lab.kernels import build, flavours
 from lab.machine import machine, qemu
@@ -25,9 +24,10 @@ from lab.paths import BUILD, ROOT, write_atomic
 from lab.progress import note
 from lab.suites import judge
 
+
 SUITE = "bench"
 BOOTS = 5
-RATIOS = ROOT / "tests/bench/ratios.json"
+RATIOS = ROOT / "lab/bench/ratios.json"
 RESULTS = BUILD / "bench"
 # How much worse a ratio may become before it is told; boots differ by less.
 MARGIN = 0.10

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.bench import page, plots, targets
+from lab.bench import page, plots, targets
 from lab.kernels import flavours
 
 CURE = "run `make bench WRITE=1`"

@@ -16,11 +16,11 @@ from functools import cache
 from pathlib import Path
 
 from lab import limits
-from lab.debian import privateroot, sourcepackage
-from lab.debian.unpack import remove_tree
-from lab.kernels import build, flavours
+from lab.debian import privateroot
+from lab.kernels import build, flavours, sourcepackage
 from lab.paths import BUILD
 from lab.suites import clients
+from lab.unpack import remove_tree
 from tests.packaging import installed
 from tests.uapi.compilers import without_nvlink2
 

@@ -13,11 +13,11 @@ import sys
 from pathlib import Path
 
 from lab.ageing import used
-from lab.debian.unpack import make_once, unpack
 from lab.errors import LabError
 from lab.kernels import flavours
 from lab.kernels.build import clean_env
 from lab.paths import ROOT, cache, locked
+from lab.unpack import make_once, unpack
 
 OUTPUT = ROOT / "build/docs"
 _SERIES = "6.12"

@@ -7,8 +7,7 @@ import subprocess
 
 import pytest
 
-from lab import source
-from lab.kernels import flavours
+from lab.kernels import flavours, source
 from lab.paths import ROOT
 
 from . import abi

@@ -34,8 +34,8 @@ def copy_fixture(tmp_path_factory):
     shutil.copy(ROOT / "abi-tests/module-face.txt", copy / "abi-tests")
     shutil.copy(ROOT / "abi-tests/MATRIX.md", copy / "abi-tests")
     shutil.copytree(ROOT / "abi-tests/examples", copy / "abi-tests/examples")
-    (copy / "tests").mkdir()
-    shutil.copy(ROOT / "tests/mutants.yaml", copy / "tests")
+    (copy / "lab/mutants").mkdir(parents=True)
+    shutil.copy(ROOT / "lab/mutants/mutants.yaml", copy / "lab/mutants")
     said = manual.build(copy, copy / "build")
     # Every mistake starts from these.
     shutil.copytree(copy / "build", copy / "kept")

@@ -20,8 +20,9 @@ from lab.check import affected, affected_rules
 from lab.kernels import flavours, relink
 from lab.lint import lint
 from lab.machine import machine
+from lab.mutants import mutants
 from lab.paths import ROOT
-from lab.suites import mutants, suites
+from lab.suites import suites
 
 DRIVER = mutants.load()[0]
 GATE = yaml.safe_load((ROOT / "abi-tests/mutants.yaml").read_text("utf-8"))

@@ -12,10 +12,10 @@ import urllib.parse
 
 import pytest
 
-from lab import ageing, cli, limits, source
+from lab import ageing, cli, limits
 from lab.debian import privateroot
 from lab.errors import LabError
-from lab.kernels import flavours
+from lab.kernels import flavours, source
 from lab.machine import interactive
 from lab.paths import ROOT
 

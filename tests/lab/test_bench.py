@@ -3,8 +3,8 @@
 
 import pytest
 
-from tests.bench import targets
-from tests.bench.test_figures import lines
+from lab.bench import targets
+from lab.bench.played import lines
 from lab.errors import Findings
 from lab.kernels import flavours
 from lab.machine.machine import Outcome

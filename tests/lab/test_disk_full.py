@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import cli, paths
-from lab.debian import unpack
+from lab import cli, paths, unpack
 from lab.errors import LabError
 from lab.kernels import build, kernelmake
 

@@ -5,8 +5,8 @@ import hashlib
 
 import pytest
 
-from lab import paths
-from lab.debian import apt, mirror, unpack
+from lab import paths, unpack
+from lab.debian import apt, mirror
 from lab.errors import Gone, LabError
 
 ONE_LINE = """\

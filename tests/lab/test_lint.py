@@ -2,12 +2,14 @@
 """The checks of `make lint` find what is planted, and notice when they do not."""
 
 import re
+import subprocess
 
 import pytest
 
 from lab.errors import LabError
 from lab.kernels import kernelmake
 from lab.lint import coccinelle, compilers, lint
+from lab.paths import ROOT
 
 TREE = "/somewhere/lint-6.12-4k"
 LOG = f"""\
@@ -130,3 +132,17 @@ def test_exemption_is_for_one_file_and_one_rule():
     assert lint.exempt(f"kernel/trace.h:22: {rule}")
     assert not lint.exempt(f"kernel/main.c:22: {rule}")
     assert not lint.exempt("kernel/trace.h:22: WARNING:LONG_LINE: too long")
+
+
+# Names that Sphinx asks for; the generator's tests read the other one.
+NOT_LINTED = ("docs/conf.py", "generated/user/vfio_nvlink2.py")
+
+
+def test_every_file_of_python_is_read():
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    files = listed.stdout.split()
+    read = lint._PYTHON  # pylint: disable=protected-access
+    assert [file for file in files if file not in (*NOT_LINTED, *read)
+            and not file.startswith(tuple(f"{folder}/" for folder in read))] == []
+    assert all(any(file == folder or file.startswith(f"{folder}/") for file in files)
+               for folder in read if (ROOT / folder).is_dir())

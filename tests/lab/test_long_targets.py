@@ -12,10 +12,10 @@ import pytest
 
 from lab import longruns, rehearse
 from lab.errors import Findings, LabError
-from lab.kernels import debugkernel, flavours, intreebuild
+from lab.kernels import debugkernel, flavours
 from lab.npu2 import run as npu2_run
 from lab.paths import ROOT
-from lab.suites import attack, bench, soak
+from lab.suites import attack, bench, intreebuild, soak
 from lab.versus import compare, npu2, probes
 
 MAKEFILE = ROOT / "Makefile"
@@ -182,7 +182,7 @@ def edited(tmp_path, name, old, new):
     ("soak", "$(lab) soak", "$(lab) soaks"),
     ("bench-ratios", "bench --ratios", "bench --rates"),
     ("fuzz", "test_libfuzzer.py", "test_fuzzer.py"),
-    ("test-deb", "tests.packaging.cleanroot", "tests.packaging.clean"),
+    ("test-deb", "lab.packages.cleanroot", "tests.packaging.clean"),
     ("test-debug", "-k debug", "-k bug5"),
     ("test-clients", "tests/clients -k", "tests/client -k")])
 def test_fault_of_the_makefile_is_told(name, old, new, target, tmp_path):

@@ -20,9 +20,9 @@ from lab import cli
 from lab.errors import Findings, LabError
 from lab.kernels import build, debugkernel, recompile, relink
 from lab.machine.machine import Outcome
+from lab.mutants import mutants
+from lab.mutants.mutants import BROKEN, CAUGHT, SURVIVED, Verdict
 from lab.paths import ROOT
-from lab.suites import mutants
-from lab.suites.mutants import BROKEN, CAUGHT, SURVIVED, Verdict
 
 MUTANTS, _ = mutants.load()
 CHOSEN = mutants.share(MUTANTS, mutants.commit(),

@@ -6,9 +6,9 @@ import os
 import shutil
 import subprocess
 
-from lab.debian.unpack import remove_tree
 from lab.kernels import build
 from lab.paths import BUILD, ROOT, locked
+from lab.unpack import remove_tree
 
 PREFIX = "/usr"
 ROOT_OF_ALL = BUILD / "installed"

@@ -10,8 +10,7 @@ import subprocess
 
 import pytest
 
-from lab import source
-from lab.kernels import flavours
+from lab.kernels import flavours, source
 from tools.intree import cli, series
 from tools.intree import tree as in_tree
 

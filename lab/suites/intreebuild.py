@@ -10,13 +10,12 @@ from pathlib import Path
 
 from tools.intree import tree as in_tree
 
-from lab import source
-from lab.debian.unpack import remove_tree
-from lab.kernels import debugkernel, flavours, kernelmake
+from lab.kernels import debugkernel, flavours, kernelmake, source
 from lab.kernels.kernelmake import CROSS, run
 from lab.paths import BUILD, locked
 from lab.progress import note
 from lab.suites import judge
+from lab.unpack import remove_tree
 
 FRAGMENT = Path(__file__).with_name("intree.config")
 SERIES = {"6.12": flavours.SUITE, "7.2": "forky"}

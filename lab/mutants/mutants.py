@@ -2,7 +2,7 @@
 """
 Takes each fix out of the driver in turn, and requires the test that names the defect to fail.
 
-tests/mutants.yaml lists them. A mutant is edits of the sources (each text occurs exactly once)
+lab/mutants/mutants.yaml lists them. A mutant is edits of the sources (each text occurs exactly once)
 and the test that must catch it. It counts as caught only when the machine came up, the driver
 was built and the named test ended `not ok`, or took the kernel down where the entry says so. It
 survived when the test passed without the fix. A mutant that does not fit the sources or does not
@@ -35,7 +35,7 @@ from lab.paths import BUILD, ROOT
 from lab.progress import note
 from lab.suites import clients, judge, kunit, suites
 
-LIST = ROOT / "tests/mutants.yaml"
+LIST = ROOT / "lab/mutants/mutants.yaml"
 _KEYS = {"defect", "what", "edits", "test", "kernel", "by", "seconds"}
 _BY = ("test", "splat")
 # Besides the suites of the machine: a test of the sources, run by pytest.

@@ -6,10 +6,10 @@ import subprocess
 import time
 
 from lab.ageing import used
-from lab.debian.unpack import make_once, remove_tree, unpack
 from lab.errors import LabError
 from lab.paths import cache, locked
 from lab.progress import note
+from lab.unpack import make_once, remove_tree, unpack
 
 
 def package(apt, series):

@@ -8,11 +8,11 @@ import re
 
 from lab.ageing import used
 from lab.debian.apt import Apt
-from lab.debian.unpack import make_once, remove_tree
 from lab.errors import LabError
 from lab.kernels import build
 from lab.paths import cache, locked
 from lab.progress import note
+from lab.unpack import make_once, remove_tree
 
 
 def tree(suite, name, version, keep):
