@@ -120,7 +120,7 @@ deb: ## build the Debian packages from the last commit into build/deb, and ask l
 
 docs: ## build the manual with Sphinx into build/docs/html; a warning is a failure
 	@$(setup) docs
-	@$(PYTHON) -m tests.docs
+	@$(PYTHON) -m docs.builder
 
 modules: ## build the kernel modules against the headers in KDIR
 	@$(setup) native-build

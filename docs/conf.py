@@ -14,8 +14,8 @@ copyright = "its authors, GPL-2.0-only"  # pylint: disable=redefined-builtin
 _ABI = re.search(r"^  version: (\d+)$", (_TREE / "spec/vfio_nvlink2.yaml").read_text("utf-8"), re.M)
 release = version = f"ABI version {_ABI[1]}"
 
-# The kernel's own extensions are replaced by two small directives: tests/docs/directives.py.
-extensions = ["myst_parser", "sphinx.ext.graphviz", "tests.docs.directives"]
+# The kernel's own extensions are replaced by two small directives: docs/builder/directives.py.
+extensions = ["myst_parser", "sphinx.ext.graphviz", "docs.builder.directives"]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 exclude_patterns = ["ABI"]
 language = "en"

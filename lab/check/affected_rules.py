@@ -93,7 +93,7 @@ RULES = (
     Rule("generated/user/**", f"codegen/tests/test_generate.py {_GOLDEN} {_DECODER} "
          "tests/clients/test_importers.py", left="mutants of the decoder, fuzzing, QEMU's source"),
     Rule("generated/abi/**", f"codegen/tests/test_generate.py codegen/tests/test_layout.py {VERDICT}"),
-    Rule("generated/docs/**", "codegen/tests/test_generate.py", left="the manual (tests/docs)"),
+    Rule("generated/docs/**", "codegen/tests/test_generate.py", left="the manual"),
     Rule("codegen/templates/*.j2", "codegen/tests/test_generate.py",
          left="tests of generated files: those are selected when they change"),
     *(Rule(f"codegen/templates/{name}.j2", tests) for name, tests in (
@@ -226,7 +226,9 @@ RULES = (
     Rule("tests/clients/keep_region_info.c", suites="clients"),
     Rule("tests/clients/kvmguest.c", suites="kvm"),
     Rule("tests/decoder/**", "tests/decoder/test_decoder.py tests/decoder/test_libfuzzer.py"),
-    Rule("tests/docs/*.py", "tests/docs/test_abi.py tests/docs/test_messages.py "
+    Rule("tests/docs/*.py", "tests/docs/test_messages.py tests/docs/test_topology.py",
+         lint="python-syntax", left="pylint, the manual"),
+    Rule("docs/builder/*.py", "tests/docs/test_abi.py tests/docs/test_messages.py "
          "tests/docs/test_topology.py", lint="python-syntax", left="pylint, the manual"),
     Rule("tests/packaging/*.py", "tests/packaging/test_install.py", lint="python-syntax", left="pylint"),
     Rule("lab/packages/cleanroot.*", "tests/lab/test_long_targets.py", left="`make test-deb`"),

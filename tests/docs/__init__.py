@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The manual: builds it (python3 -m tests.docs), and compares it with what it describes."""
+"""The manual is built, and compared with what it describes."""

@@ -7,10 +7,9 @@ import subprocess
 
 import pytest
 
+from docs.builder import abi
 from lab.kernels import flavours, source
 from lab.paths import ROOT
-
-from . import abi
 
 ALIGN = "parameters/strict_align\n"
 STRICT = "docs/ABI/testing/sysfs-module-nvlink2-vfio-pci"

@@ -8,9 +8,8 @@ import shutil
 
 import pytest
 
+from docs.builder import manual
 from lab.paths import ROOT
-
-from . import manual
 
 PARTS = ("docs", "generated", "kernel", "spec")
 

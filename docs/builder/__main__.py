@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""python3 -m tests.docs: build the manual into build/docs."""
+"""python3 -m docs.builder: build the manual into build/docs."""
 
 import sys
 
+from docs.builder import manual
 from lab.errors import LabError
-
-from . import manual
 
 
 def main():

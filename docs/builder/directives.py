@@ -17,7 +17,7 @@ from docutils.statemachine import StringList
 from sphinx.util.logging import getLogger
 from sphinx.util.nodes import nested_parse_with_titles
 
-from . import abi
+from docs.builder import abi
 
 LOG = getLogger(__name__)
 # Links that are good where pages are read as files, and what has the same in the manual.
