@@ -88,7 +88,7 @@ def _duplicate_names(spec: Spec) -> Iterator[Complaint]:
                                                        for f in cap.data_fields])
 
 
-def _once_a_place(complaints: Iterator[Complaint]) -> Iterator[Complaint]:
+def _first_per_location(complaints: Iterator[Complaint]) -> Iterator[Complaint]:
     # A vendor's or a capability's name makes several: one complaint of it is enough.
     seen = set()
     for complaint in complaints:
@@ -197,7 +197,7 @@ def _core(spec: Spec) -> Iterator[Complaint]:
 
 
 def check(spec: Spec) -> Iterator[Complaint]:
-    yield from _once_a_place(_duplicate_names(spec))
+    yield from _first_per_location(_duplicate_names(spec))
     for checker in (_core, _bad_names, _duplicate_numbers, _reserved_numbers,
                     _versions, _vendors):
         yield from checker(spec)

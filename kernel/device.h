@@ -134,7 +134,7 @@ static inline vm_fault_t nvlink2_gate_fault(struct nvlink2_device *dev,
 /**
  * nvlink2_gate_fault_end() - the pages are in
  * @dev: the GPU
- * @alone: as nvlink2_gate_fault() was told
+ * @alone: as for nvlink2_gate_fault()
  *
  * Context: inside the gate.
  */

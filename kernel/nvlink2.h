@@ -43,7 +43,7 @@ struct nvlink2_lpar {
  * @pdev: the function
  * @topo: what the device tree said at open; stable until close
  * @lpar: the partition a GPU serves
- * @quarantined: the user was told that the RAM is still registered for DMA
+ * @quarantined: a message says that the RAM is still registered for DMA
  * @atsd: kernel mapping of a bridge's ATSD registers, NULL when there are none
  *
  * What vfio has beside it is in device.h.

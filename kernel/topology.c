@@ -5,7 +5,7 @@
  * firmware that writes these nodes is skiboot (hw/npu2.c, platforms/astbmc/
  * witherspoon.c).
  *
- * Every rule that is broken is told in one message that names the node and the
+ * Every rule that is broken is reported in one message that names the node and the
  * property, because the person who reads it has a firmware to fix.
  */
 
@@ -150,7 +150,7 @@ static int nvlink2_read_link_index(struct pci_dev *pdev,
  * right. With none at all the region still exists, for its capabilities.
  */
 static int nvlink2_read_atsd(struct pci_dev *pdev, u32 index,
-			     struct nvlink2_bridge *bridge, bool *told)
+			     struct nvlink2_bridge *bridge, bool *warned)
 {
 	struct device_node *phb = pci_bus_to_host(pdev->bus)->dn;
 	const char *flaw;
@@ -160,10 +160,10 @@ static int nvlink2_read_atsd(struct pci_dev *pdev, u32 index,
 	count = of_property_count_u64_elems(phb, NVLINK2_DT_IBM_MMIO_ATSD);
 	if (!of_property_present(phb, NVLINK2_DT_IBM_MMIO_ATSD) ||
 	    count == -ENODATA || !count) {
-		if (!*told)
+		if (!*warned)
 			pci_warn(pdev, "device tree: %pOF: %s: missing or empty, link %u has no ATSD\n",
 				 phb, NVLINK2_DT_IBM_MMIO_ATSD, index);
-		*told = true;
+		*warned = true;
 		bridge->atsd_size = 0;
 		return 0;
 	}
@@ -172,10 +172,10 @@ static int nvlink2_read_atsd(struct pci_dev *pdev, u32 index,
 				   "not an array of 64-bit numbers");
 
 	if (index >= count) {
-		if (!*told)
+		if (!*warned)
 			pci_warn(pdev, "device tree: %pOF: %s: no register for link %u, it shares the first\n",
 				 phb, NVLINK2_DT_IBM_MMIO_ATSD, index);
-		*told = true;
+		*warned = true;
 		index = 0;
 	}
 	if (of_property_read_u64_index(phb, NVLINK2_DT_IBM_MMIO_ATSD, index,
@@ -208,7 +208,7 @@ static int nvlink2_read_speed(struct pci_dev *pdev, struct device_node *node,
 }
 
 static int nvlink2_read_bridge(struct pci_dev *pdev, struct device_node *node,
-			       struct nvlink2_bridge *bridge, bool *told)
+			       struct nvlink2_bridge *bridge, bool *warned)
 {
 	struct device_node *gpu;
 	u32 index;
@@ -225,15 +225,15 @@ static int nvlink2_read_bridge(struct pci_dev *pdev, struct device_node *node,
 	if (!err)
 		err = nvlink2_read_speed(pdev, node, &bridge->link_speed);
 	if (!err)
-		err = nvlink2_read_atsd(pdev, index, bridge, told);
+		err = nvlink2_read_atsd(pdev, index, bridge, warned);
 	return err;
 }
 
 /**
  * nvlink2_topology_read() - find out what a PCI function is, and its numbers
  * @pdev: the function
- * @topo: filled in; all zero but the role and what was told for a function
- *	  that is neither GPU nor bridge
+ * @topo: filled in; all zero but the role and @atsd_warned for a function that
+ *	  is neither GPU nor bridge
  *
  * PCI ids are not asked: the device tree decides.
  *
@@ -246,7 +246,7 @@ int nvlink2_topology_read(struct pci_dev *pdev, struct nvlink2_topology *topo)
 	struct device_node *node = pci_device_to_OF_node(pdev);
 	bool npu, gpu;
 
-	*topo = (struct nvlink2_topology) { .told = topo->told };
+	*topo = (struct nvlink2_topology) { .atsd_warned = topo->atsd_warned };
 	npu = of_property_present(node, NVLINK2_DT_IBM_NPU);
 	gpu = of_property_present(node, NVLINK2_DT_IBM_GPU);
 
@@ -261,7 +261,7 @@ int nvlink2_topology_read(struct pci_dev *pdev, struct nvlink2_topology *topo)
 	if (gpu) {
 		topo->role = NVLINK2_ROLE_BRIDGE;
 		return nvlink2_read_bridge(pdev, node, &topo->bridge,
-					   &topo->told);
+					   &topo->atsd_warned);
 	}
 	return 0;
 }

@@ -51,14 +51,14 @@ struct nvlink2_bridge {
 /**
  * struct nvlink2_topology - what a PCI function is, and its numbers
  * @role: GPU, bridge or neither
- * @told: a bridge's want of ATSD registers was reported; once is enough for a
- *	  device, however often it is opened
+ * @atsd_warned: the warning of a bridge without ATSD registers of its own was
+ *	  printed; one for each device is enough, however often it is opened
  * @gpu: the numbers of a GPU
  * @bridge: the numbers of a bridge
  */
 struct nvlink2_topology {
 	enum nvlink2_role role;
-	bool told;
+	bool atsd_warned;
 	union {
 		struct nvlink2_gpu gpu;
 		struct nvlink2_bridge bridge;

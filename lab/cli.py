@@ -7,7 +7,7 @@ import sys
 
 from lab import ageing, longruns
 from lab.check import affected
-from lab.errors import Findings, LabError
+from lab.errors import CheckFailed, LabError
 from lab.kernels import build, flavours
 from lab.lint import lint
 from lab.machine import interactive, machine, qemu
@@ -185,7 +185,7 @@ def _boot_files(args):
     files = [] if args.stock else suites.payload(args.flavour)
     try:
         files += [] if args.stock else [("bin/nvlink2-info", build.info_tool())]
-    except Findings as error:
+    except CheckFailed as error:
         # Whoever debugs the driver is not to be held up by the tool.
         note(f"nvlink2-info is left out: {error}")
     files.append(("bin/busybox", interactive.busybox()))
@@ -221,7 +221,7 @@ def _boot(args):
     end = judge.judge_end(outcome)
     status = judge.end_status(judge.split(outcome.console)[1], outcome.nonce)
     if status is None:
-        raise Findings(end.detail.partition("\n")[0])
+        raise CheckFailed(end.detail.partition("\n")[0])
     return status
 
 
@@ -421,7 +421,7 @@ def main(arguments=None):
                 "cache": _cache, "clean": _clean}
     try:
         return commands[args.command](args)
-    except Findings as error:
+    except CheckFailed as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except LabError as error:

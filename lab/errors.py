@@ -6,7 +6,7 @@ class LabError(Exception):
     """The lab itself cannot work (exit status 2): one sentence with cause and cure."""
 
 
-class Findings(Exception):
+class CheckFailed(Exception):
     """The lab worked and found something wrong (exit status 1)."""
 
 

@@ -24,7 +24,7 @@ def note(text):
             print(f"lab: {text}", file=sys.stderr, flush=True)
 
 
-class Meter:
+class ProgressReporter:
     """Tells how far something of known size is: often on a terminal, else every 10 s."""
 
     def __init__(self, what, total):

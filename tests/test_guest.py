@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from lab.check import affected
-from lab.errors import Findings, LabError
+from lab.errors import CheckFailed, LabError
 from lab.kernels import flavours
 from lab.machine import interactive, machine
 from lab.suites import judge, kernelbugs, kernelstable, schedule, suites
@@ -24,7 +24,7 @@ def pytest_generate_tests(metafunc):
         return
     try:
         names = {suite: suites.names(suite) for suite in suites.ALL_SUITES}
-    except (Findings, LabError) as error:
+    except (CheckFailed, LabError) as error:
         pytest.fail(str(error), pytrace=False)
     items = [(flavour, suite, name) for flavour in flavours.ALL
              for suite in suites.of_flavour(flavour)
@@ -134,7 +134,7 @@ def test_demo_shows_the_machine():
     flavour = next(iter(flavours.FLAVOURS))
     try:
         printed, failed = suites.run_program(flavour, "demo", suites.TIMEOUT)
-    except (Findings, LabError) as error:
+    except (CheckFailed, LabError) as error:
         pytest.fail(str(error), pytrace=False)
     assert not failed, "\n".join(f"{case.name}: {case.detail}" for case in failed)
     text = printed if isinstance(printed, str) else "\n".join(printed)
@@ -159,7 +159,7 @@ def test_command_that_leaves_something_behind_fails():
         outcome = machine.boot(flavour, machine.joined(commands),
                                [*suites.payload(flavour), ("bin/busybox", interactive.busybox())],
                                suites.timeout(flavour), log=suites.log_path(flavour, "left-behind"))
-    except (Findings, LabError) as error:
+    except (CheckFailed, LabError) as error:
         pytest.fail(str(error), pytrace=False)
     found = judge.parts(outcome, len(commands))
     said = ["\n".join(part.console[:-part.shared]) for part in found]

@@ -130,7 +130,7 @@ def _judge(args: argparse.Namespace, result: Result, old: Side, new: Side,
            tools: dict[str, str], words: set[str]) -> output.Verdict:
     found, notes = result.findings, result.notes
     if words:
-        found = [finding for finding in found if consumer.felt(finding, words)]
+        found = [finding for finding in found if consumer.affects(finding, words)]
     path = args.exceptions or EXCEPTIONS
     used: list = []
     if args.exceptions or new.spec:

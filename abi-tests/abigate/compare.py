@@ -68,7 +68,7 @@ class Gate:
                                 f"is nothing to compare with:\n{err}{cure}") from err
         return self.keep.get(("old", header, configuration, frozenset(surface or ())), measured)
 
-    def _can_see(self, chain: Toolchain) -> None:
+    def _check_detectors(self, chain: Toolchain) -> None:
         """The planted change is found by every detector with this compiler; once a process."""
         def proven() -> bool:
             old, new = planted.headers()
@@ -91,26 +91,26 @@ class Gate:
             return True
         self.keep.get(("agreement sees", measured.configuration), proven)
 
-    def _ways(self, chain: Toolchain, old: Header, new: Header) -> list[Configuration]:
+    def _configurations(self, chain: Toolchain, old: Header, new: Header) -> list[Configuration]:
         """The configurations of a compiler; an old header that shows them all is asked once."""
         for header in (old, new):
             # Clang says it for every compiler of the architecture.
-            ways = self.keep.get(
-                ("ways", header.content, chain.clang, chain.system, self.system),
+            found = self.keep.get(
+                ("configurations", header.content, chain.clang, chain.system, self.system),
                 lambda header=header: configurations(chain, [header], self._folder("headers"),
                                                      self.system))
-            if len(ways) > 1:
+            if len(found) > 1:
                 break
-        return [dataclasses.replace(way, toolchain=chain) for way in ways]
+        return [dataclasses.replace(one, toolchain=chain) for one in found]
 
     def _chain(self, chain: Toolchain, old: Side,
                new: Side) -> tuple[list[Sighting], list[Measured]]:
-        self._can_see(chain)
+        self._check_detectors(chain)
         seen: list[Sighting] = []
         measured: list[Measured] = []
-        ways = self._ways(chain, old.header, new.header)
+        found = self._configurations(chain, old.header, new.header)
         surfaces: list[set[str] | None] = [None, None]
-        for configuration in ways:
+        for configuration in found:
             before = self._old(old.header, configuration, surfaces[0])
             _expect(old, before)
             if old.baseline:
@@ -134,7 +134,7 @@ class Gate:
                          for s in agreement.detect(new.spec, after)]
             if configuration.origin == "own":
                 surfaces = [before.inventory.names(), after.inventory.names()]
-        if len(ways) == 1:
+        if len(found) == 1:
             # There is nothing to tell apart.
             seen = [dataclasses.replace(s, origin="") for s in seen]
         return seen, measured

@@ -39,7 +39,7 @@ def check(words: set[str], inventory: Inventory, header: str) -> None:
                         "and are these the right sources?")
 
 
-def felt(finding: Finding, words: set[str]) -> bool:
+def affects(finding: Finding, words: set[str]) -> bool:
     """Whether a finding is about a name in the sources, or about the header as a whole."""
     if finding.rule in ("HEADER_BROKEN", "SPEC_HEADER_DIFFER") or finding.rule.startswith("EXC"):
         return True

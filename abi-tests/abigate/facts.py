@@ -28,7 +28,7 @@ class Fact(NamedTuple):
 
 class Kind(NamedTuple):
     changed: str            # the rule when the number differs
-    lost: str               # the rule when there is no such thing any more
+    missing_rule: str       # the rule when there is no such thing any more
     expression: str         # {0} the owner, {1} the member
     words: str              # {0} before, {1} after
 

@@ -103,12 +103,14 @@ class Measured:
         return next((f"{m.plain} {order(m.type)} {m.bits}" for m in self.inventory.structs[struct].members
                      if m.name == name), "")
 
-    def lost(self, fact: Fact) -> tuple[str, str]:
+    def missing_rule(self, fact: Fact) -> tuple[str, str]:
         """(rule, subject) for a fact of the old header that is none in this one."""
         owner, _, member = fact.subject.partition("::")
         if not member:
-            defined = fact.subject in self.inventory.macros and KINDS[fact.kind].lost == "MACRO_REMOVED"
-            return "MACRO_TEXT_CHANGED" if defined else KINDS[fact.kind].lost, fact.subject
+            rule = KINDS[fact.kind].missing_rule
+            if rule == "MACRO_REMOVED" and fact.subject in self.inventory.macros:
+                rule = "MACRO_TEXT_CHANGED"
+            return rule, fact.subject
         struct = self.inventory.structs.get(owner)
         if struct is None:
             return "STRUCT_REMOVED", owner

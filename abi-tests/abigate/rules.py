@@ -21,7 +21,6 @@ _NEW_NAME = "Add a new name beside the old one, and leave the old one as it is."
 _NEW_RECORD = ("Leave the struct as it is and add another one: here, a capability with an id of its "
                "own. A record that only this header defines may grow at its end with a raised version.")
 _KEEP = "Keep it, and mark it deprecated in the spec."
-_UPDATE = "Say so in the spec, as docs/spec.md explains, and run `make generate`."
 
 RULES = {
     # Names and numbers of a header.

@@ -66,7 +66,7 @@ def _header(text: str, shown: str = "mutant.h") -> Header:
     return Header("linux/vfio_nvlink2.h", text, shown)
 
 
-class Nursery:
+class MutantFactory:
     """Makes mutants of a release."""
 
     def __init__(self, base: Side, scratch: Path, named: dict[str, Edits]):
@@ -125,12 +125,12 @@ class Nursery:
                              {rule})
 
 
-def mutants(nursery: Nursery, lists: dict, only: set[str] | None = None) -> list[Mutant]:
+def mutants(factory: MutantFactory, lists: dict, only: set[str] | None = None) -> list[Mutant]:
     """All of them, or those of the lists with these names."""
     header, spec, both = ([entry for entry in lists[group] if only is None or entry["name"] in only]
                           for group in ("header", "spec", "both"))
-    found = [*(nursery.of_macros() if only is None else ()), *map(nursery.of_header, header),
-             *map(nursery.of_spec, spec), *map(nursery.of_both, both)]
+    found = [*(factory.of_macros() if only is None else ()), *map(factory.of_header, header),
+             *map(factory.of_spec, spec), *map(factory.of_both, both)]
     names = [mutant.name for mutant in found]
     assert len(names) == len(set(names)), "two mutants have one name"
     return found
@@ -151,12 +151,12 @@ def run(progress=lambda text: None, only: set[str] | None = None) -> dict[str, t
     with tempfile.TemporaryDirectory(prefix="abi-mutants-") as name:
         scratch = Path(name)
         lists = yaml.safe_load(LIST.read_text(encoding="utf-8"))
-        nursery = Nursery(sides.baseline(sides.newest_baseline()), scratch, lists["named"])
+        factory = MutantFactory(sides.baseline(sides.newest_baseline()), scratch, lists["named"])
         gate = Gate(chains, scratch, jobs=1)
         fewer = replace(gate, chains=[chain for chain in chains if chain.arch in ARCHES])
-        every = mutants(nursery, lists, only)
+        every = mutants(factory, lists, only)
         # What has been measured of the old side is there for all the others.
-        gate.compare(nursery.plain, nursery.plain)
+        gate.compare(factory.plain, factory.plain)
         with ThreadPoolExecutor(2) as pool:
             found = {}
             for n, (mutant, got) in enumerate(

@@ -6,8 +6,8 @@
  *
  * - vfio-pci calls an init function when a device is opened, and the region's
  *   release when it is closed. Ours lives longer, as a resource of the PCI
- *   function: it remembers from one open to the next what was told.
- * - The VM that owns a GPU is told by a notifier of the group, at any time.
+ *   function: it remembers from one open to the next what it warned of.
+ * - A notifier of the group says which VM owns a GPU, at any time.
  * - Resets unmap what vfio-pci has on its list of mappings, and keep faults out
  *   by its locks. GPU RAM takes part in that. A fault during a reset waits for
  *   its end. Of a reset that does not come through vfio-pci (sysfs) it knows
@@ -125,7 +125,7 @@ vm_fault_t nvlink2_gate_fault(struct nvlink2_device *dev,
 /**
  * nvlink2_gate_fault_end() - the pages are in
  * @dev: the GPU
- * @alone: as nvlink2_gate_fault() was told
+ * @alone: as for nvlink2_gate_fault()
  *
  * Context: inside the gate.
  */

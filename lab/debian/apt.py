@@ -14,7 +14,7 @@ from lab.ageing import used
 from lab.debian import mirror
 from lab.errors import Gone, LabError
 from lab.paths import cache, disk_full, write_atomic
-from lab.progress import Meter, note
+from lab.progress import ProgressReporter, note
 
 _INDEX_LIFE = 3600
 
@@ -168,8 +168,8 @@ class Apt:
         used(self.debs).mkdir(parents=True, exist_ok=True)
         missing = [package for package in packages if not self._verified(package)]
         if missing:
-            meter = Meter(f"downloading {what}", sum(package.size for package in missing))
-            watcher = _Watcher(meter, [self.debs / package.filename for package in missing])
+            reporter = ProgressReporter(f"downloading {what}", sum(package.size for package in missing))
+            watcher = _Watcher(reporter, [self.debs / package.filename for package in missing])
             with watcher:
                 self._get(missing)
         for package in missing:
@@ -222,15 +222,15 @@ def parse_uri(line):
 class _Watcher:
     """Reports the growth of files while something else downloads them."""
 
-    def __init__(self, meter, paths):
-        self.meter = meter
+    def __init__(self, reporter, paths):
+        self.reporter = reporter
         self.paths = paths
         self.done = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
 
     def _watch(self):
         while not self.done.wait(0.2):
-            self.meter.update(sum(path.stat().st_size for path in self.paths if path.exists()))
+            self.reporter.update(sum(path.stat().st_size for path in self.paths if path.exists()))
 
     def __enter__(self):
         self.thread.start()
@@ -238,4 +238,4 @@ class _Watcher:
     def __exit__(self, *_):
         self.done.set()
         self.thread.join()
-        self.meter.close()
+        self.reporter.close()

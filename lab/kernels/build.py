@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lab.errors import Findings, LabError
+from lab.errors import CheckFailed, LabError
 from lab.kernels import flavours, reference
 from lab.paths import BUILD, ROOT, disk_full, locked, write_atomic
 from lab.progress import note
@@ -37,7 +37,7 @@ def run(command, what, **options):
     if done.returncode and disk_full(done.stderr):
         raise LabError(f"{what} cannot be built: {disk_full(done.stderr)}")
     if done.returncode:
-        raise Findings(f"{what} does not build:\n{(done.stdout + done.stderr).strip()}")
+        raise CheckFailed(f"{what} does not build:\n{(done.stdout + done.stderr).strip()}")
     return done.stdout + done.stderr
 
 

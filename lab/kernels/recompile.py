@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.errors import Findings, LabError
+from lab.errors import CheckFailed, LabError
 from lab.kernels import build, flavours
 
 _COMMAND = re.compile(r"^(?:saved)?cmd_\S+ := +(.*)$", re.MULTILINE)
@@ -80,20 +80,20 @@ def _of_base(name, kunit):
 
 
 def affected(record, files):
-    """The objects that tell whether an edit of `files` compiles; Findings when one is in none."""
+    """The objects that tell whether an edit of `files` compiles; CheckFailed when one is in none."""
     chosen = []
     # Sources first: an object that is compiled anyway may read the header too.
     for file in sorted(files, key=lambda name: not name.endswith(".c")):
         readers = [found for found in record.objects if file in found.sources]
         if not readers:
-            raise Findings(f"no object of the build reads {file}")
+            raise CheckFailed(f"no object of the build reads {file}")
         known = [found for found in readers if found in chosen]
         chosen += [found for found in readers if found not in known][:max(0, READERS - len(known))]
     return chosen
 
 
 def compile_copy(name, record, copy, objects):
-    """Compiles objects of a copy of the sources for a flavour; Findings when one does not."""
+    """Compiles objects of a copy of the sources for a flavour; CheckFailed when one does not."""
     folder = record.folder
     if folder.is_relative_to(record.tree):
         folder = copy / folder.relative_to(record.tree)
@@ -105,7 +105,7 @@ def compile_copy(name, record, copy, objects):
 
 def compile_again(folder, name, env):
     """
-    Compiles an object of a kernel's own build once more, in the folder of that build; Findings when
+    Compiles an object of a kernel's own build once more, in the folder of that build; CheckFailed when
     its source does not compile now.
     """
     path = folder / name.parent / f".{name.name}.cmd"
@@ -121,4 +121,4 @@ def _compile(name, command, folder, env):
     done = subprocess.run(command.partition(" ; ")[0], shell=True, cwd=folder, env=env, check=False,
                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
-        raise Findings(f"{name} does not build:\n{(done.stdout + done.stderr).strip()}")
+        raise CheckFailed(f"{name} does not build:\n{(done.stdout + done.stderr).strip()}")

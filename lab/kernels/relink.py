@@ -79,7 +79,7 @@ def build(name, root, target, log):
 def compiles(name, root):
     """
     Compiles the sources below `root` that are in a flavour's kernel, with the commands of its build;
-    Findings when one does not. False when the cache has no such build, and nothing is known.
+    CheckFailed when one does not. False when the cache has no such build, and nothing is known.
     """
     part = part_of(name)
     with locked(_HOME):

@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from lab import limits
-from lab.errors import Findings, LabError
+from lab.errors import CheckFailed, LabError
 from lab.kernels import build, flavours, recompile, reference, relink
 from lab.machine import machine
 from lab.npu2 import machine as npu2_machine, run as npu2_run
@@ -187,7 +187,7 @@ def mutated(tree, edits):
 def compiles(mutant, tree):
     """
     Applies a mutant to a copy of the sources, compiles what reads an edited file, and takes it out
-    again. LabError when it does not fit the sources, Findings when it does not compile. False when
+    again. LabError when it does not fit the sources, CheckFailed when it does not compile. False when
     nothing is compiled, as there is no build to compile it as.
     """
     with mutated(tree, mutant.edits):
@@ -255,7 +255,7 @@ def run(mutants, count=os.cpu_count() or 1):
         worker = workers.get()
         try:
             return _run_one(mutant, worker, rest.get(mutant.kernel))
-        except (Findings, LabError) as error:
+        except (CheckFailed, LabError) as error:
             return Verdict(BROKEN, str(error))
         finally:
             workers.put(worker)

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from lab import limits
 from lab.bench import page, plots, targets
 from lab.bench.figures import Boot, Series
-from lab.errors import Findings, LabError
+from lab.errors import CheckFailed, LabError
 from lab.kernels import build, flavours
 from lab.machine import machine, qemu
 from lab.paths import BUILD, ROOT, write_atomic
@@ -57,11 +57,11 @@ def boot(flavour, common, full, log=None, on_line=None):
 
 
 def read(outcome):
-    """The Boot that an Outcome tells of; Findings when it tells of none."""
+    """The Boot that an Outcome tells of; CheckFailed when it tells of none."""
     try:
         return Boot.from_lines(judge.split(outcome.console)[0])
     except ValueError as error:
-        raise Findings(f"{error}\n{judge.tail(outcome.console)}") from None
+        raise CheckFailed(f"{error}\n{judge.tail(outcome.console)}") from None
 
 
 def committed():
@@ -82,7 +82,7 @@ def judge_ratios(outcome, flavour, known=None):
                                            "`make bench-ratios`")]
     try:
         measured = read(outcome)
-    except Findings as error:
+    except CheckFailed as error:
         return [judge.Case(name, False, str(error)) for name in known]
     found = {ratio.name: ratio for ratio in targets.ratios(measured.page, measured.leaves)}
     cases = [_judge_one(found.get(name), name, value, measured) for name, value in known.items()]
@@ -111,7 +111,7 @@ def measure(flavour, boots, common):
         cases = [judge.judge_log(outcome), judge.judge_end(outcome)]
         bad = [case.detail for case in cases if not case.ok]
         if bad:
-            raise Findings(f"{flavour}: {bad[0]}")
+            raise CheckFailed(f"{flavour}: {bad[0]}")
         found.append(read(outcome))
         note(f"{flavour}: boot {number} of {boots} measured ({time.monotonic() - started:.0f} s)")
     series = Series(flavours.kernel(flavour).release,

@@ -18,7 +18,7 @@ import time
 from typing import NamedTuple
 
 from lab import progress
-from lab.errors import Findings, LabError
+from lab.errors import CheckFailed, LabError
 from lab.kernels import build, flavours
 from lab.paths import ROOT
 from lab.progress import note
@@ -98,7 +98,7 @@ class Boots:
             try:
                 self._prepare(base)
                 error = None
-            except (Findings, LabError, OSError) as caught:
+            except (CheckFailed, LabError, OSError) as caught:
                 error = caught
             for pairs in by_kernel[base]:
                 if error:

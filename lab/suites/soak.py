@@ -10,7 +10,7 @@ import sys
 import time
 from typing import NamedTuple
 
-from lab.errors import Findings, LabError
+from lab.errors import CheckFailed, LabError
 from lab.paths import ROOT
 from lab.progress import note
 from lab.suites import attack, judge, suites
@@ -64,7 +64,7 @@ def _do(part, show):
     started = time.monotonic()
     try:
         cases, spent = part.run()
-    except (Findings, LabError) as error:
+    except (CheckFailed, LabError) as error:
         cases, spent = [judge.Case("it runs", False, str(error))], 0.0
     failed = [case for case in cases if not case.ok]
     show(f"{'FAILED' if failed else 'ok'} {part.title}: {len(cases) - len(failed)} of {len(cases)}, "

@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 from lab import limits
-from lab.errors import Findings
+from lab.errors import CheckFailed
 from lab.kernels import build, flavours
 from lab.machine import machine
 from lab.paths import BUILD
@@ -102,9 +102,9 @@ def names(suite):
                             check=False)
     found = listed.stdout.split("\n")[:-1]
     if listed.returncode or not found:
-        raise Findings(f"nvtest --list {suite} names no test: {listed.stderr.strip()}")
+        raise CheckFailed(f"nvtest --list {suite} names no test: {listed.stderr.strip()}")
     if len(set(found)) != len(found):
-        raise Findings(f"suite {suite} has two tests of one name")
+        raise CheckFailed(f"suite {suite} has two tests of one name")
     return found
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import yaml
 
-from lab.errors import Findings
+from lab.errors import CheckFailed
 from lab.machine import machine
 from lab.paths import ROOT
 from lab.progress import note
@@ -44,7 +44,7 @@ def defects_of(name, table):
 
 
 def run(flavour):
-    """The answers of a flavour's driver, {key: value}; Findings when they are not whole."""
+    """The answers of a flavour's driver, {key: value}; CheckFailed when they are not whole."""
     note(f"{flavour} transcript: starting the machine")
     outcome = machine.boot(flavour, ["/bin/nvtest", "transcript"], suites.payload(flavour), TIMEOUT,
                            log=suites.log_path(flavour, "transcript"))
@@ -52,7 +52,7 @@ def run(flavour):
     answers = parse(lines)
     failed = [case for case in (judge.judge_log(outcome), judge.judge_end(outcome)) if not case.ok]
     if failed or answers.get("transcript") != "whole":
-        raise Findings(f"{flavour}: the transcript is not whole\n"
+        raise CheckFailed(f"{flavour}: the transcript is not whole\n"
                        + "\n".join(case.detail for case in failed))
     return answers
 
@@ -75,7 +75,7 @@ def recorded():
     for number, line in enumerate(calls):
         found[f"firmware {number}"] = line.removeprefix("NVSIM ")
     if len(found) < 30:
-        raise Findings(f"{RECORDED}: only {len(found)} recorded answers")
+        raise CheckFailed(f"{RECORDED}: only {len(found)} recorded answers")
     return found
 
 
@@ -89,7 +89,7 @@ def recorded_shapes():
     lines = (RECORDED / "trace-lines.txt").read_text("ascii").splitlines()
     found = {_shape(match[1]) for line in lines if (match := re.search(r"(vfio_pci_\w+: .*)", line))}
     if len(found) != 3:
-        raise Findings(f"{RECORDED}: {len(found)} kinds of trace lines, not 3")
+        raise CheckFailed(f"{RECORDED}: {len(found)} kinds of trace lines, not 3")
     return found
 
 

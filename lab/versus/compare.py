@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Everything that is compared, as cases that pass or fail, and the page that tells it."""
 
-from lab.errors import Findings, Gone
+from lab.errors import CheckFailed, Gone
 from lab.kernels import flavours, reference
 from lab.npu2.run import difference
 from lab.progress import note
@@ -72,7 +72,7 @@ class Comparison:
     def _live(self, old):
         try:
             live = answers.run(OLD)
-        except Findings as error:
+        except CheckFailed as error:
             self.case(Case(f"{OLD}: its answers", False, str(error)))
             return None
         count, found = answers.against_recorded(live, old)
@@ -84,7 +84,7 @@ class Comparison:
     def _answers_of(self, flavour, old, whose):
         try:
             new = answers.run(flavour)
-        except Findings as error:
+        except CheckFailed as error:
             self.case(Case(f"{flavour}: its answers", False, str(error)))
             return
         if whose.startswith("recorded"):
@@ -120,7 +120,7 @@ class Comparison:
     def _guests(self):
         try:
             old, new = guest.run(OLD), guest.run(NEW)
-        except Findings as error:
+        except CheckFailed as error:
             self.case(Case("QEMU 7.2 and its guest", False, str(error)))
             return
         self.same["QEMU"] = len(new)
@@ -165,5 +165,5 @@ def run(write, tell):
         else:
             comparison.case(page.case(comparison))
     elif write:
-        raise Findings("docs/versus-2018.md is left as it is: not all of it could be compared")
+        raise CheckFailed("docs/versus-2018.md is left as it is: not all of it could be compared")
     return comparison

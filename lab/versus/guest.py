@@ -6,7 +6,7 @@ of their answers, as its guest sees it.
 
 import re
 
-from lab.errors import Findings
+from lab.errors import CheckFailed
 from lab.machine import machine
 from lab.progress import note
 from lab.suites import clients, judge, suites
@@ -17,7 +17,7 @@ _TIMEOUT = 300
 
 
 def run(flavour):
-    """The lines of QEMU and of the guest, in order; Findings when there was no guest."""
+    """The lines of QEMU and of the guest, in order; CheckFailed when there was no guest."""
     note(f"{flavour} QEMU 7.2 and its guest: starting the machine")
     files = suites.payload(flavour) + clients.payload(flavour, SUITE)
     outcome = machine.boot(flavour, ["/bin/nvtest", "--apart", SUITE, TEST], files, _TIMEOUT,
@@ -26,7 +26,7 @@ def run(flavour):
     # With the driver of 2018 the test may fail; what the guest said counts.
     if sum(line.startswith("guest: ") for line in lines) < 10:
         case, *_ = judge.judge_tests(outcome, [TEST])
-        raise Findings(f"{flavour}: the guest told no device tree\n{case.detail}")
+        raise CheckFailed(f"{flavour}: the guest told no device tree\n{case.detail}")
     return lines
 
 

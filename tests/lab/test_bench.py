@@ -5,7 +5,7 @@ import pytest
 
 from lab.bench import targets
 from lab.bench.played import lines
-from lab.errors import Findings
+from lab.errors import CheckFailed
 from lab.kernels import flavours
 from lab.machine.machine import Outcome
 from lab.suites import bench
@@ -62,7 +62,7 @@ def test_run_that_did_not_end_fails_every_ratio():
 
 
 def test_measuring_needs_an_end():
-    with pytest.raises(Findings, match="the benchmark tells no page"):
+    with pytest.raises(CheckFailed, match="the benchmark tells no page"):
         bench.read(outcome(lines()[1:]))
 
 

@@ -4,7 +4,7 @@
 import pytest
 
 from lab import cli
-from lab.errors import Findings, LabError
+from lab.errors import CheckFailed, LabError
 
 
 def status_of(*arguments):
@@ -27,7 +27,7 @@ def test_wrong_usage_is_2(arguments):
 
 
 @pytest.mark.parametrize("error,status", [
-    (Findings("a"), 1), (LabError("a"), 2), (OSError("a"), 2), (KeyboardInterrupt(), 130)])
+    (CheckFailed("a"), 1), (LabError("a"), 2), (OSError("a"), 2), (KeyboardInterrupt(), 130)])
 def test_failure_is_one_line_and_its_status(monkeypatch, capsys, error, status):
     def fail(*_):
         raise error

@@ -11,7 +11,7 @@ import re
 import pytest
 
 from lab import longruns, rehearse
-from lab.errors import Findings, LabError
+from lab.errors import CheckFailed, LabError
 from lab.kernels import debugkernel, flavours
 from lab.npu2 import run as npu2_run
 from lab.paths import ROOT
@@ -200,7 +200,7 @@ def told(target, name):
     """How a target with a fault ends: its exit statuses, or the fault in words."""
     try:
         return target(name).statuses
-    except (rehearse.Fault, Findings, LabError) as error:
+    except (rehearse.Fault, CheckFailed, LabError) as error:
         return str(error)
 
 

@@ -17,7 +17,7 @@ import subprocess
 import pytest
 
 from lab import cli
-from lab.errors import Findings, LabError
+from lab.errors import CheckFailed, LabError
 from lab.kernels import build, debugkernel, recompile, relink
 from lab.machine.machine import Outcome
 from lab.mutants import mutants
@@ -73,7 +73,7 @@ def test_mutant_of_this_commit_is_caught(mutant, verdicts):
 def test_mutant_that_does_not_compile_is_told(file, copy):
     text = (copy / file).read_text("utf-8")
     line = "#include <linux/pci.h>\n"
-    with pytest.raises(Findings, match="does not build:\n(.|\n)*no_such_type"):
+    with pytest.raises(CheckFailed, match="does not build:\n(.|\n)*no_such_type"):
         mutants.compiles(planted((file, line, f"{line}no_such_type planted;\n")), copy)
     assert (copy / file).read_text("utf-8") == text
 
@@ -90,7 +90,7 @@ def test_mutant_that_does_not_fit_is_told(copy):
 
 def test_edit_of_what_is_not_compiled_is_told(copy):
     line = (copy / "kernel/gate_kunit.c").read_text("utf-8").splitlines(True)[0]
-    with pytest.raises(Findings, match="no object of the build reads kernel/gate_kunit.c"):
+    with pytest.raises(CheckFailed, match="no object of the build reads kernel/gate_kunit.c"):
         mutants.compiles(planted(("kernel/gate_kunit.c", line, "")), copy)
 
 
@@ -165,7 +165,7 @@ def test_verdict_of_a_test_of_the_sources(status, said, word):
 
 def test_mutant_that_cannot_run_is_broken(monkeypatch):
     def fail(*_):
-        raise Findings("it does not build")
+        raise CheckFailed("it does not build")
 
     monkeypatch.setattr(mutants, "_run_one", fail)
     monkeypatch.setattr(mutants.suites, "payload", lambda kernel: [])
@@ -272,7 +272,7 @@ def test_mutant_of_a_kernel_that_does_not_compile_is_told(kept, tmp_path):
     before = content(kept.folder)
     with pytest.raises(LabError, match="does not build:\n(.|\n)*no_such_type"):
         link(tmp_path, BROKEN_C)
-    with pytest.raises(Findings, match="npu2.o does not build:\n(.|\n)*no_such_type"):
+    with pytest.raises(CheckFailed, match="npu2.o does not build:\n(.|\n)*no_such_type"):
         relink.compiles(NPU2, tmp_path)
     assert link(tmp_path, MUTATED)[1] == ["mutated", "other"]
     assert content(kept.folder) == before

@@ -3,7 +3,7 @@
 
 import pytest
 
-from lab.errors import Findings, Gone, LabError
+from lab.errors import CheckFailed, Gone, LabError
 from lab.npu2.run import difference
 from lab.suites import judge, suites
 from lab.versus import answers, compare, guest, npu2, page, probes
@@ -235,7 +235,7 @@ def test_guest_that_tells_no_tree_is_an_error(monkeypatch):
     monkeypatch.setattr(guest.machine, "boot", lambda *args, **more: outcome)
     monkeypatch.setattr(suites, "payload", lambda flavour: [])
     monkeypatch.setattr(guest.clients, "payload", lambda flavour, suite: [])
-    with pytest.raises(Findings, match="told no device tree"):
+    with pytest.raises(CheckFailed, match="told no device tree"):
         guest.run("5.10")
 
 
@@ -243,7 +243,7 @@ def test_transcript_that_ends_early_is_an_error(monkeypatch):
     outcome = answers.machine.Outcome(["Linux version 5.10", "nvlab| pread 8@0 = 8"], "x", "end", 1, 0)
     monkeypatch.setattr(answers.machine, "boot", lambda *args, **more: outcome)
     monkeypatch.setattr(suites, "payload", lambda flavour: [])
-    with pytest.raises(Findings, match="the transcript is not whole"):
+    with pytest.raises(CheckFailed, match="the transcript is not whole"):
         answers.run("5.10")
 
 

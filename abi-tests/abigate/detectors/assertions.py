@@ -42,7 +42,7 @@ def detect(old: Measured, new: Measured) -> Iterator[tuple[str, str, str]]:
         fact = facts[line - 2]
         after = new.numbers.get(fact)
         if after is None or not _DIFFERS.search(message):
-            yield *new.lost(fact), message
+            yield *new.missing_rule(fact), message
         else:
             yield (KINDS[fact.kind].changed, fact.subject,
                    change(fact, old.numbers[fact], after))

@@ -66,7 +66,7 @@ def _rule(stands: Fact | str, kind: str, body: str, old: Measured,
     told = " ".join(line.strip() for line in body.splitlines())
     if isinstance(stands, Fact):
         if kind == "D":
-            return *new.lost(stands), "it has lost what it is known by"
+            return *new.missing_rule(stands), "it has lost what it is known by"
         numbers = old.numbers.get(stands), new.numbers.get(stands)
         what = change(stands, *numbers) if None not in numbers else told
         return KINDS[stands.kind].changed, stands.subject, what

@@ -24,10 +24,6 @@ class Change:
     excused: set[tuple[str, str]] = field(default_factory=set)
 
 
-def _by_name(things: list) -> dict:
-    return {thing.name: thing for thing in things}
-
-
 def _numbers(spec) -> dict[str, tuple[int, str]]:
     """{name: (number, kind)} of everything in the header that is a plain number."""
     found = {c.name: (c.value, "constant") for c in spec.constants}
