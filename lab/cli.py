@@ -269,8 +269,8 @@ def _partial(chosen):
 
 
 def _attack(args):
-    outcome = suites.run_attack(args.flavour, args.seconds, args.seed,
-                                lambda text: print(text, flush=True))
+    outcome = attack.run(args.flavour, args.seconds, args.seed,
+                         lambda text: print(text, flush=True))
     failed = [case for case in suites.verdict(outcome, args.flavour, attack.SUITE) if not case.ok]
     for case in failed:
         print(f"FAILED {args.flavour} attack: {case.name}\n{case.detail}\n")

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from lab import limits
 from lab.check import affected
 from lab.errors import CheckFailed, LabError
 from lab.kernels import flavours
@@ -158,7 +159,7 @@ def test_command_that_leaves_something_behind_fails():
     try:
         outcome = machine.boot(flavour, machine.joined(commands),
                                [*suites.payload(flavour), ("bin/busybox", interactive.busybox())],
-                               suites.timeout(flavour), log=suites.log_path(flavour, "left-behind"))
+                               limits.seconds(suites.TIMEOUT), log=suites.log_path(flavour, "left-behind"))
     except (CheckFailed, LabError) as error:
         pytest.fail(str(error), pytrace=False)
     found = judge.parts(outcome, len(commands))

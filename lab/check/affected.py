@@ -25,7 +25,7 @@ from lab.lint import lint
 from lab.mutants import mutants
 from lab.paths import ROOT, cache
 from lab.progress import note
-from lab.suites import kunit, suites
+from lab.suites import suites
 
 #: Set for pytest: a machine boots with the tests that were asked for only.
 NAMED = "NVLINK2_BOOT_NAMED"
@@ -229,7 +229,7 @@ def _lint_file(check):
 
 def named_tests(suite, cases):
     """The tests to name when a machine boots for these cases of a suite; none when it runs whole."""
-    if not suites.takes_names(suite):
+    if not suites.named(suite).takes_names:
         return []
     names = suites.names(suite)
     asked = [name for name in names if name in cases]
@@ -242,7 +242,7 @@ def describe(chosen):
         yield f"everything, for no rule is about {', '.join(chosen.unknown)}: what `make test` runs"
         return
     for (flavour, suite), names in chosen.boots.items():
-        how = "whole" if names is None or suite == kunit.SUITE else ", ".join(names)
+        how = "whole" if names is None or not suites.named(suite).takes_names else ", ".join(names)
         yield f"machine: {flavour} {suite}: {how}"
     yield from (f"test: {test}" for test in chosen.tests)
     yield from (f"lint: {name}" for name in chosen.lint)

@@ -27,7 +27,7 @@ COUNTED_TIME = ("-icount", "shift=0,sleep=off")
 # Processors that run at once: for races between them. The clock cannot count instructions then, and
 # the emulator has a race of its own: once in some runs a processor's access to the interrupt
 # controller fails, with a machine check, while another maps a BAR. So only what looks for such
-# races has two (suites.emulator()).
+# races has two (Suite.emulator()).
 TWO_PROCESSORS = ("-smp", "2")
 
 # What the tests need of the stock modules; their own dependencies are added.

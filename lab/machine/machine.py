@@ -71,12 +71,9 @@ def initramfs(kernel, argv, nonce, files=(), console=False):
     return archive.data()
 
 
-def payload(flavour, kunit=False):
+def payload(flavour):
     """What every machine of the project carries: our modules, the tests, the golden blobs."""
     files = [(f"lib/modules/{name}", path) for name, path in build.modules(flavour).items()]
-    if kunit:
-        files += [(f"lib/modules/kunit/{name}", path)
-                  for name, path in build.modules(flavour, kunit).items()]
     files.append(("bin/nvtest", build.nvtest()))
     golden = sorted((ROOT / "generated/user/golden").glob("*.bin"))
     if not golden:

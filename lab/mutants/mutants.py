@@ -280,7 +280,7 @@ def _run_one(mutant, worker, files):
     with_kunit = mutant.suite == kunit.SUITE
     products = build.modules_in(mutant.kernel, tree, f"the mutant {mutant.name}",
                                 f"KUNIT={int(with_kunit)}")
-    command = [*suites.program(mutant.suite), *([] if with_kunit else [mutant.test])]
+    command = suites.named(mutant.suite).command(only=[mutant.test])
     files = [*files, *clients.payload(mutant.kernel, mutant.suite),
              *((f"lib/modules/{name}", path) for name, path in products.items())]
     # Without limits.seconds()'s slack: some mutants hang, which takes all of it.

@@ -5,7 +5,11 @@ import re
 import secrets
 
 from lab import limits
+from lab.kernels import flavours
+from lab.machine import machine
+from lab.progress import note
 from lab.suites import judge
+from lab.suites.suite import Suite, log_path, payload
 
 SUITE = "attack"
 FLAVOUR = "6.12-debug"
@@ -40,3 +44,45 @@ def judge_attack(outcome):
     if _SURVIVED not in printed:
         return judge.Case(CASE, False, "\n".join(["the attack found something:", *printed]))
     return judge.Case(CASE, True, "")
+
+
+def run(flavour, seconds, seed=None, on_text=note):
+    """Boots a flavour with the attack and returns the Outcome. The seed is shown."""
+    words, timeout = command(seconds, seed)
+    note(f"{flavour} attack: {seconds} s, seed {words[-1]}")
+    files = payload(flavour)
+    if flavours.flavour(flavour).debug:
+        files.append(("lab/health", b""))
+
+    def show(line):
+        for text in judge.split([line])[0]:
+            on_text(text)
+
+    return machine.boot(flavour, words, files, timeout, on_line=show,
+                        extra=flavours.TWO_PROCESSORS, log=log_path(flavour, SUITE))
+
+
+class AttackSuite(Suite):
+    """The short attack of `make test`: races between processors are the point, and time is real."""
+    traces = True
+    takes_names = False
+
+    def names(self):
+        return [CASE]
+
+    def command(self, times=1, only=()):
+        words, _ = command(SHORT_SECONDS * times, None)
+        note(f"attack: {SHORT_SECONDS * times} s, seed {words[-1]}")
+        return words
+
+    def limit(self, flavour, times=1):
+        return command(SHORT_SECONDS * times, 1)[1]
+
+    def emulator(self, _):
+        return flavours.TWO_PROCESSORS
+
+    def judge_tests(self, outcome, _, only=()):
+        return [judge_attack(outcome)]
+
+    def run(self, flavour, times=1, only=()):
+        return run(flavour, SHORT_SECONDS * times)

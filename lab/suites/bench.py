@@ -23,6 +23,7 @@ from lab.machine import machine, qemu
 from lab.paths import BUILD, ROOT, write_atomic
 from lab.progress import note
 from lab.suites import judge
+from lab.suites.suite import Suite, log_path, payload as common_payload, told
 
 
 SUITE = "bench"
@@ -31,7 +32,7 @@ RATIOS = ROOT / "lab/bench/ratios.json"
 RESULTS = BUILD / "bench"
 # How much worse a ratio may become before it is told; boots differ by less.
 MARGIN = 0.10
-# As suites.TIMEOUT.
+# As of other suites.
 TIMEOUT = 60
 # Instructions are counted on one processor.
 EMULATOR = flavours.COUNTED_TIME
@@ -193,3 +194,19 @@ def write_page(measured):
     write_atomic(page.PAGE, page.made(page.PAGE.read_text("utf-8"), kept))
     for path in [*plots.draw(kept), page.PAGE]:
         note(f"wrote {path.relative_to(ROOT)}")
+
+
+class BenchSuite(Suite):
+    """The part of the benchmark that `make test` runs, alone in its machine."""
+    shares = False
+    takes_names = False
+
+    def names(self):
+        return names()
+
+    def judge_tests(self, outcome, flavour, only=()):
+        return judge_ratios(outcome, flavour)
+
+    def run(self, flavour, times=1, only=()):
+        return told(f"{flavour} {self.name}", lambda on_line: boot(
+            flavour, common_payload(flavour), False, log=log_path(flavour, self.name), on_line=on_line))

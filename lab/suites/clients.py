@@ -11,6 +11,8 @@ from lab.errors import LabError
 from lab.kernels import build, flavours
 from lab.machine.cpio import Archive
 from lab.paths import BUILD, ROOT, write_atomic
+from lab.suites.suite import Suite
+
 
 PROGRAM = "/usr/bin/qemu-system-ppc64"
 PACKAGE = "qemu-system-ppc"
@@ -66,3 +68,11 @@ def _guest_initramfs():
     target = BUILD / "guest/kvmguest.cpio"
     write_atomic(target, archive.data())
     return target
+
+
+class ClientSuite(Suite):
+    """A suite that carries QEMU 7.2, and `kvm` also what a guest of it boots."""
+    shares = False
+
+    def payload(self, flavour):
+        return payload(flavour, self.name)

@@ -11,6 +11,7 @@ import re
 from typing import NamedTuple
 
 from lab.suites import judge
+from lab.suites.suite import Suite
 
 SUITE = "kernelbugs"
 
@@ -51,3 +52,18 @@ def judge_fault(outcome, test):
                                        f"{judge.tail(outcome.console)}")
     ok = bool(re.search(TESTS[test].says, first))
     return judge.Case(CASE, ok, "\n".join(["it complained of:", *judge.splats(kernel)]))
+
+
+class BugSuite(Suite):
+    """One test on a kernel that has the fault, which may not survive it."""
+    shares = False
+    takes_names = False
+
+    def command(self, times=1, only=()):
+        return ["/bin/nvtest", SUITE, self.name]
+
+    def verdict(self, outcome, flavour, only=()):
+        return [judge_fault(outcome, self.name)]
+
+
+BUG_SUITES = tuple(BugSuite(bug.test, bug.shown_on) for bug in BUGS)

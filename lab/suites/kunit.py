@@ -3,8 +3,10 @@
 
 import re
 
+from lab.kernels import build
 from lab.paths import ROOT
 from lab.suites import judge
+from lab.suites.suite import Suite
 
 SUITE = "kunit"
 # A driver built without them would pass by saying nothing.
@@ -103,3 +105,18 @@ def judge_tests(outcome, expected=None):
             len(expected) < MINIMUM_CASES:
         complaints.append(f"fewer than {MINIMUM_SUITES} suites or {MINIMUM_CASES} cases")
     return cases + ([judge.Case("KTAP", False, "\n".join(complaints))] if complaints else [])
+
+
+class KunitSuite(Suite):
+    """The suites in the driver: they run when a build of it with them is loaded."""
+    takes_names = False
+
+    def names(self):
+        return names()
+
+    def payload(self, flavour):
+        return [(f"lib/modules/kunit/{name}", path)
+                for name, path in build.modules(flavour, kunit=True).items()]
+
+    def judge_tests(self, outcome, _, only=()):
+        return judge_tests(outcome)

@@ -36,7 +36,7 @@ def _suite(flavour, suite, times):
 
 
 def _attack():
-    outcome = suites.run_attack(attack.FLAVOUR, ATTACK_SECONDS)
+    outcome = attack.run(attack.FLAVOUR, ATTACK_SECONDS)
     return suites.verdict(outcome, attack.FLAVOUR, attack.SUITE), outcome.cpu
 
 

@@ -10,7 +10,8 @@ nothing wrong itself is judged by its own machine, as long as somebody is found 
 from lab.machine import machine
 from lab.paths import write_atomic
 from lab.progress import note
-from lab.suites import attack, judge, suites
+from lab.suites import judge, suites
+from lab.suites.suite import log_path, start
 
 
 def run(flavour, chosen):
@@ -19,19 +20,13 @@ def run(flavour, chosen):
 
     Returns ({suite: Outcome}, seconds of processors).
     """
-    commands, limit = [], 0
-    for suite in chosen:
-        command, seconds = suites.program(suite), suites.timeout(flavour)
-        if suite == attack.SUITE:
-            command, seconds = attack.command(attack.SHORT_SECONDS, None)
-            note(f"{flavour} attack: {attack.SHORT_SECONDS} s, seed {command[-1]}")
-        commands.append(command)
-        limit += seconds
-    whole = suites.start(flavour, chosen, machine.joined(commands), limit)
+    sharing = [suites.named(name) for name in chosen]
+    whole = start(flavour, sharing, machine.joined([suite.command() for suite in sharing]),
+                  sum(suite.limit(flavour) for suite in sharing))
     found = dict(zip(chosen, judge.parts(whole, len(chosen))))
     for suite, outcome in found.items():
         if outcome:
-            write_atomic(suites.log_path(flavour, suite), "\n".join(outcome.console) + "\n")
+            write_atomic(log_path(flavour, suite), "\n".join(outcome.console) + "\n")
     alone = _run_alone(flavour, found)
     return _with_blame(flavour, found, alone), whole.cpu + sum(one.cpu for one in alone.values())
 

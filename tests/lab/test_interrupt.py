@@ -60,7 +60,7 @@ def initramfs(kernel, argv, nonce, files=(), console=False):
 def names(suite):
     return ["played"]
 
-def payload(flavour, with_tool=False, with_kunit=False):
+def payload(flavour, with_tool=False):
     return []
 """,
     "kernels/played.mk": f"""

@@ -14,6 +14,8 @@ from lab.errors import LabError
 from lab.paths import ROOT
 from lab.suites import schedule
 
+BOOTS = schedule.suites.boots
+
 
 @pytest.fixture(name="lab")
 def lab_fixture(monkeypatch):
@@ -23,7 +25,7 @@ def lab_fixture(monkeypatch):
     monkeypatch.setattr(schedule.suites, "run_suite",
                         lambda flavour, suite, **_: did.append((flavour, suite)) or f"{flavour} {suite}")
     monkeypatch.setattr(schedule.os, "cpu_count", lambda: 1)
-    monkeypatch.setattr(schedule.suites, "shares", lambda suite: False)
+    monkeypatch.setattr(schedule.suites, "boots", lambda wanted: [[pair] for pair in wanted])
     yield did
     progress.redirect(None)
 
@@ -64,7 +66,7 @@ def test_longest_machine_of_those_ready_starts_first(lab, monkeypatch):
 
 
 def test_suites_that_share_a_machine_have_one(lab, monkeypatch):
-    monkeypatch.setattr(schedule.suites, "shares", lambda suite: suite != "kvm")
+    monkeypatch.setattr(schedule.suites, "boots", BOOTS)
 
     def run_together(flavour, chosen):
         lab.append((flavour, tuple(chosen)))

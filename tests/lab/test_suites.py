@@ -3,9 +3,10 @@
 
 import pytest
 
+from lab import limits
 from lab.kernels import flavours
 from lab.machine import machine
-from lab.suites import attack, suites
+from lab.suites import attack, suite, suites
 
 
 @pytest.fixture(name="started")
@@ -18,22 +19,23 @@ def started_fixture(monkeypatch):
         return machine.Outcome([], "5eed", "end", 1.0, 0)
 
     monkeypatch.setattr(machine, "boot", boot)
-    monkeypatch.setattr(suites, "payload", lambda *_, **__: [])
-    monkeypatch.setattr(suites.limits, "slowness", lambda: 2.0)
+    for module in (attack, suite):
+        monkeypatch.setattr(module, "payload", lambda *_: [])
+    monkeypatch.setattr(limits, "slowness", lambda: 2.0)
     return calls
 
 
 def test_two_processors_are_for_what_races():
-    two = {(flavour, suite) for flavour in flavours.ALL for suite in suites.of_flavour(flavour)
-           if suites.emulator(flavour, suite) != flavours.COUNTED_TIME}
+    two = {(flavour, name) for flavour in flavours.ALL for name in suites.of_flavour(flavour)
+           if suites.emulator(flavour, name) != flavours.COUNTED_TIME}
     assert two == {("6.12-debug", "race"), ("6.12-debug", attack.SUITE)}
 
 
-@pytest.mark.parametrize("suite, options", [("basic", flavours.COUNTED_TIME),
+@pytest.mark.parametrize("name, options", [("basic", flavours.COUNTED_TIME),
                                             ("race", flavours.TWO_PROCESSORS),
                                             (attack.SUITE, flavours.TWO_PROCESSORS)])
-def test_machine_gets_the_processors_of_its_suite(started, suite, options):
-    suites.run_suite("6.12-debug", suite)
+def test_machine_gets_the_processors_of_its_suite(started, name, options):
+    suites.run_suite("6.12-debug", name)
     assert started[0]["extra"] == options
 
 
@@ -44,9 +46,9 @@ def test_longer_run_says_so_to_the_program_and_has_more_time(started):
     assert short["command"] == ["/bin/nvtest", "race"]
     assert long["command"] == ["/bin/nvtest", "--times", "10", "race"]
     assert long["timeout"] == 10 * short["timeout"]
-    assert short["timeout"] >= 2 * suites.DEBUG_TIMEOUT
+    assert short["timeout"] >= 2 * suite.DEBUG_TIMEOUT
 
 
 def test_longer_run_says_how_many_times():
-    assert suites.program("race", 3) == ["/bin/nvtest", "--times", "3", "race"]
-    assert suites.program("basic") == ["/bin/nvtest", "basic"]
+    assert suites.named("race").command(3) == ["/bin/nvtest", "--times", "3", "race"]
+    assert suites.named("basic").command() == ["/bin/nvtest", "basic"]
