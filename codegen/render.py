@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import textwrap
 from dataclasses import dataclass
@@ -90,8 +91,10 @@ def _docstring(text: str) -> str:
     return text.replace('"""', r'\"\"\"')
 
 
-def _environment() -> jinja2.Environment:
-    env = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES, encoding="utf-8"),
+@functools.cache
+def _environment(templates: Path) -> jinja2.Environment:
+    """The templates of a folder, compiled once in a process; one that changes is read anew."""
+    env = jinja2.Environment(loader=jinja2.FileSystemLoader(templates, encoding="utf-8"),
                              undefined=jinja2.StrictUndefined, trim_blocks=True,
                              lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
                              newline_sequence="\n")
@@ -102,7 +105,7 @@ def _environment() -> jinja2.Environment:
 
 def render(spec: Spec, spec_name: str) -> dict[str, bytes]:
     """Every output file, by its path from the root of the tree."""
-    env = _environment()
+    env = _environment(TEMPLATES)
     blobs = {f"{GOLDEN_DIR}/{example.file}": golden.region_info(spec, example)
              for example in spec.golden}
     dumps = [(example, golden.hexdump(blobs[f"{GOLDEN_DIR}/{example.file}"]))
