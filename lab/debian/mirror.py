@@ -3,11 +3,14 @@
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
 from lab.errors import LabError
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+# As apt-get prints what it would fetch of a source.
+_INDEX = re.compile(r"^'(.+)/dists/(.+)/main/binary-[^/']+/Packages[^/']*' ", re.MULTILINE)
 _SCHEMES = ("http:", "https:", "file:", "ftp:")
 
 
@@ -19,7 +22,7 @@ def mirror():
     system = os_release()
     codename = system.get("VERSION_CODENAME", "")
     if system.get("ID") == "debian":
-        for uri, suite in sources(Path("/etc/apt")):
+        for uri, suite in sources():
             if suite.strip("/") in (codename, "stable", "oldstable", "testing", "unstable", "sid"):
                 return uri
     raise LabError(
@@ -39,7 +42,7 @@ def security():
     that NVLINK2_MIRROR names, as Debian's own mirrors have it.
     """
     if not os.environ.get("NVLINK2_MIRROR"):
-        for uri, suite in sources(Path("/etc/apt")):
+        for uri, suite in sources():
             if suite.strip("/").endswith("-security"):
                 return uri
     return f"{mirror()}-security"
@@ -55,44 +58,21 @@ def os_release(path=Path("/etc/os-release")):
     return {key: value.strip("\"'") for key, value in pairs}
 
 
-def sources(etc_apt):
-    """(URI, suite) of every enabled binary source below an apt configuration folder."""
-    lists = [etc_apt / "sources.list", *sorted((etc_apt / "sources.list.d").glob("*.list"))]
-    found = []
-    for path in lists:
-        found += _one_line_style(_read(path))
-    for path in sorted((etc_apt / "sources.list.d").glob("*.sources")):
-        found += _deb822_style(_read(path))
-    return [(uri.rstrip("/"), suite) for uri, suite in found if uri.startswith(_SCHEMES)]
-
-
-def _read(path):
+def sources(etc_apt=None):
+    """
+    (URI, suite) of every enabled binary source with main, in the order in which apt would fetch them.
+    Apt itself reads its configuration: that of this machine, or the one below a folder.
+    """
+    there = ["-o", f"Dir::Etc={etc_apt}"] if etc_apt else []
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def _one_line_style(text):
-    pattern = re.compile(r"^\s*deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+(\S+)\s+.*\bmain\b", re.MULTILINE)
-    return pattern.findall(text)
-
-
-def _deb822_style(text):
-    found = []
-    for stanza in re.split(r"\n\s*\n", text):
-        fields = _fields(stanza)
-        if (fields.get("enabled", ["yes"])[0].lower() in ("no", "false", "0")
-                or "deb" not in fields.get("types", [])
-                or "main" not in fields.get("components", [])):
-            continue
-        found += [(uri, suite) for uri in fields.get("uris", [])
-                  for suite in fields.get("suites", [])]
-    return found
-
-
-def _fields(stanza):
-    lines = [line for line in stanza.splitlines() if not line.startswith("#")]
-    joined = re.sub(r"\n[ \t]+", " ", "\n".join(lines))
-    pairs = (line.split(":", 1) for line in joined.splitlines() if ":" in line)
-    return {key.strip().lower(): value.split() for key, value in pairs}
+        # Nothing is fetched. Without lists of before, it names all that it would fetch.
+        done = subprocess.run(["apt-get", *there, "-o", "Dir::State::lists=/nonexistent/", "update",
+                               "--print-uris"], capture_output=True, text=True, check=False,
+                              stdin=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C"})
+    except FileNotFoundError:
+        return []
+    if done.returncode:
+        raise LabError(f"apt cannot read its sources: {done.stderr.strip().splitlines()[0]}: mend them, or "
+                       "set NVLINK2_MIRROR to the URI of a Debian mirror")
+    # One for each architecture.
+    return [found for found in dict.fromkeys(_INDEX.findall(done.stdout)) if found[0].startswith(_SCHEMES)]

@@ -13,6 +13,7 @@ ONE_LINE = """\
 # deb http://commented.example/debian bookworm main
 deb [arch=amd64 signed-by=/x.gpg] http://one.example/debian/ bookworm main contrib
 deb-src http://source.example/debian bookworm main
+deb http://other.example/debian bookworm contrib
 deb cdrom:[Debian]/ bookworm main
 """
 DEB822 = """\
@@ -46,6 +47,25 @@ def test_sources_deb822_style(etc):
     (etc / "sources.list.d/debian.sources").write_text(DEB822)
     assert mirror.sources(etc) == [("http://two.example/debian", "trixie"),
                                    ("http://two.example/debian", "trixie-updates")]
+
+
+def test_sources_with_options_and_comments_behind_them(etc):
+    """As apt reads them, which is more than the manual page's examples."""
+    (etc / "sources.list").write_text(
+        "deb [ arch=amd64 lang=de ] http://a.example/debian bookworm main # the old one\n"
+        "deb\thttp://b.example/debian/\t./\n")
+    (etc / "sources.list.d/c.sources").write_text(
+        "Types: deb\nURIs: http://c.example/debian\n http://d.example/debian\nSuites: sid\n"
+        "Components: main\n  contrib\nEnabled: TRUE\n")
+    assert sorted(mirror.sources(etc)) == [
+        ("http://a.example/debian", "bookworm"), ("http://c.example/debian", "sid"),
+        ("http://d.example/debian", "sid")]
+
+
+def test_sources_that_apt_cannot_read_are_its_own_complaint(etc):
+    (etc / "sources.list").write_text("debian http://a.example/debian bookworm main\n")
+    with pytest.raises(LabError, match=r"apt cannot read its sources: E: .*sources\.list: mend"):
+        mirror.sources(etc)
 
 
 def test_mirror_from_the_environment(monkeypatch):
@@ -157,7 +177,7 @@ def test_security_updates_come_from_their_archive(monkeypatch):
     assert mirror.of_suite("bookworm-backports") == "http://named.example/debian"
     assert mirror.of_suite("bullseye-security") == "http://named.example/debian-security"
     monkeypatch.delenv("NVLINK2_MIRROR")
-    monkeypatch.setattr(mirror, "sources", lambda etc: [
+    monkeypatch.setattr(mirror, "sources", lambda *_: [
         ("http://one.example/debian", "bookworm"),
         ("http://two.example/updates", "bookworm-security")])
     assert mirror.of_suite("bullseye-security") == "http://two.example/updates"
