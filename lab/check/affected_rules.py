@@ -74,7 +74,7 @@ RULES = (
     Rule("kernel/check-kernel.sh", "tests/lab/test_check_kernel.py", _MACHINE, "shellcheck",
          "DKMS, packages"),
     Rule("kernel/patches/**", "tests/lab/test_kernelbugs.py", left="the debug kernels, the patch series"),
-    Rule("kernel/powernv/**", f"tests/lab/test_npu2.py tests/lab/test_npu2_run.py {KERNEL_MUTANTS}",
+    Rule("kernel/powernv/**", f"tests/lab/test_npu2*.py {KERNEL_MUTANTS}",
          left="`make test-npu2`, `make test-mutants`, the patch series"),
     Rule("kernel/v5_10/**", f"tests/tools/test_intree_5_10.py {KERNEL_MUTANTS}",
          left="`make test-reference`, `make test-mutants`"),
@@ -210,8 +210,7 @@ RULES = (
     Rule("lab/kernels/debug*.config", "tests/lab/test_debugkernel.py", left="the debug kernels themselves"),
     Rule("lab/**/[cipr]*.config", "tests/lab/test_debugkernel.py", left="the kernels themselves"),
     Rule("lab/kernels/npu2*", "tests/lab/test_debugkernel.py", left="`make test-npu2`"),
-    Rule("lab/npu2/**", "tests/lab/test_npu2.py tests/lab/test_npu2_run.py "
-         "tests/lab/test_exports.py", lint="python-syntax", left="pylint, `make test-npu2`"),
+    Rule("lab/npu2/**", "tests/lab/test_npu2*.py tests/lab/test_exports.py", lint="python-syntax", left="pylint, `make test-npu2`"),
     Rule("lab/versus/**", "tests/lab/test_versus.py", lint="python-syntax",
          left="pylint, `make test-reference`"),
     Rule("tests/reference/**", "tests/lab/test_versus.py tests/lab/test_npu2_run.py "
