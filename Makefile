@@ -6,7 +6,7 @@
 # Plain `python3` may be one without Debian's modules.
 PYTHON ?= /usr/bin/python3
 KDIR ?= /lib/modules/$(shell uname -r)/build
-setup := sh tests/setup.sh
+setup := sh setup.sh
 lab := $(PYTHON) -m lab
 # The process with the machines' tests mostly waits.
 WORKERS ?= $(shell expr $$(nproc) + 1)

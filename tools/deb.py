@@ -84,7 +84,7 @@ def build(commit, out):
     """Builds the packages of a commit; their paths."""
     missing = sorted({package for program, package in PROGRAMS.items() if not shutil.which(program)})
     if missing:
-        raise DebError(f"missing: {' '.join(missing)}. Run `sh tests/setup.sh deb`")
+        raise DebError(f"missing: {' '.join(missing)}. Run `sh setup.sh deb`")
     out.mkdir(parents=True, exist_ok=True)
     for path in out.iterdir():
         if path.is_file():

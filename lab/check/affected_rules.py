@@ -183,7 +183,7 @@ RULES = (
     Rule("conftest.py", "tests/lab/test_conftest.py"),
     Rule("tests/budgets.json", "tests/lab/test_report.py"),
     Rule("tests/long-runs.json", "tests/lab/test_longruns.py"),
-    Rule("tests/setup.sh", "abi-tests/selftest/test_examples.py::test_examples_install_what_is_needed",
+    Rule("setup.sh", "abi-tests/selftest/test_examples.py::test_examples_install_what_is_needed",
          lint="shellcheck"),
     Rule("tests/sanitized.py", f"tests/range {_DECODER}", lint="python-syntax"),
     Rule("tests/**/__init__.py", "tests/lab/test_cli.py"),
@@ -210,10 +210,11 @@ RULES = (
     Rule("lab/kernels/debug*.config", "tests/lab/test_debugkernel.py", left="the debug kernels themselves"),
     Rule("lab/**/[cipr]*.config", "tests/lab/test_debugkernel.py", left="the kernels themselves"),
     Rule("lab/kernels/npu2*", "tests/lab/test_debugkernel.py", left="`make test-npu2`"),
-    Rule("lab/npu2/**", "tests/lab/test_npu2*.py tests/lab/test_exports.py", lint="python-syntax", left="pylint, `make test-npu2`"),
+    Rule("lab/npu2/**", "tests/lab/test_npu2*.py tests/lab/test_exports.py",
+         lint="python-syntax", left="pylint, `make test-npu2`"),
     Rule("lab/versus/**", "tests/lab/test_versus.py", lint="python-syntax",
          left="pylint, `make test-reference`"),
-    Rule("tests/reference/**", "tests/lab/test_versus.py tests/lab/test_npu2_run.py "
+    Rule("lab/versus/recorded/**", "tests/lab/test_versus.py tests/lab/test_npu2_run.py "
          "codegen/tests/test_golden.py", left="`make test-reference`, `make test-npu2`"),
     Rule("lab/bench/*.py", "tests/bench tests/lab/test_bench.py", lint="python-syntax", left="pylint"),
     Rule("lab/bench/ratios.json", "tests/lab/test_bench.py", "bench"),

@@ -32,7 +32,7 @@ def run(command, what, **options):
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, check=False, **options)
     except FileNotFoundError:
-        raise LabError(f"{command[0]} is missing: run `sh tests/setup.sh test` to install what "
+        raise LabError(f"{command[0]} is missing: run `sh setup.sh test` to install what "
                        "the lab needs") from None
     if done.returncode and disk_full(done.stderr):
         raise LabError(f"{what} cannot be built: {disk_full(done.stderr)}")

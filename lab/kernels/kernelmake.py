@@ -53,7 +53,7 @@ def run(words, what, tools=(), **options):
         done = subprocess.run([str(word) for word in words], capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, check=False, env=environment(tools), **options)
     except FileNotFoundError:
-        raise LabError(f"{words[0]} is missing: run `sh tests/setup.sh test` to install what "
+        raise LabError(f"{words[0]} is missing: run `sh setup.sh test` to install what "
                        "kernels are built with") from None
     if done.returncode:
         said = (done.stdout + done.stderr).strip()

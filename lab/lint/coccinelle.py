@@ -90,7 +90,7 @@ def _spatch(words, tree):
         return subprocess.run(["spatch", *map(str, words)], cwd=tree, capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, check=False, timeout=limits.seconds(300))
     except FileNotFoundError:
-        raise LabError("spatch is missing: run `sh tests/setup.sh lint` to install coccinelle") from None
+        raise LabError("spatch is missing: run `sh setup.sh lint` to install coccinelle") from None
     except subprocess.TimeoutExpired as error:
         raise LabError(f"spatch did not end in {error.timeout:.0f} s: {' '.join(error.cmd)}") from None
 

@@ -104,7 +104,7 @@ def _warnings(name, command, expected):
 def need(tool):
     """Raises when a tool is not there; the build would only say that make failed."""
     if not shutil.which(tool):
-        raise LabError(f"{tool} is missing: run `sh tests/setup.sh lint`")
+        raise LabError(f"{tool} is missing: run `sh setup.sh lint`")
 
 
 def own_warnings(text, tree, folder="kernel"):
@@ -128,5 +128,5 @@ def without_planted(found, expected):
     lost = [text for text in expected if not any(text in line for line in planted)]
     if lost:
         raise LabError(f"the build did not warn of a planted mistake ({', '.join(lost)}): is the "
-                       "tool there? Run `sh tests/setup.sh lint`")
+                       "tool there? Run `sh setup.sh lint`")
     return [line for line in found if line not in planted]

@@ -35,7 +35,7 @@ _PYTHON = ("conftest.py", "codegen", "docs/builder", "lab", "tests", "tools/intr
            "abi-tests/matrix")
 # Debian's, with its own Python: another one lacks the modules that are imported.
 PYLINT = ["/usr/bin/python3", "-m", "pylint"]
-_INSTALL = "is missing: run `sh tests/setup.sh lint`"
+_INSTALL = "is missing: run `sh setup.sh lint`"
 
 
 def _source():
@@ -92,7 +92,7 @@ def _pylint_findings():
 
 
 def _shell_findings():
-    scripts = [ROOT / "tests/setup.sh", ROOT / ".ci/run", ROOT / "kernel/check-kernel.sh"]
+    scripts = [ROOT / "setup.sh", ROOT / ".ci/run", ROOT / "kernel/check-kernel.sh"]
     # A completion is sourced and has no first line to tell its shell by.
     completions = sorted((ROOT / "tools").glob("*.bash"))
     return [line for options, files in (([], scripts), (["--shell=bash"], completions))

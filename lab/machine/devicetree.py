@@ -28,7 +28,7 @@ def fdt_library():
     try:
         import libfdt  # pylint: disable=import-outside-toplevel,import-error  # only a start needs it
     except ImportError:
-        raise LabError("python3-libfdt is missing: run `sh tests/setup.sh demo`") from None
+        raise LabError("python3-libfdt is missing: run `sh setup.sh demo`") from None
     return libfdt
 
 

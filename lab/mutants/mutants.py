@@ -90,7 +90,7 @@ def load(path=LIST):
     try:
         import yaml  # pylint: disable=import-outside-toplevel  # only these runs need it
     except ImportError:
-        raise LabError("python3-yaml is missing: run `sh tests/setup.sh test`") from None
+        raise LabError("python3-yaml is missing: run `sh setup.sh test`") from None
     document = yaml.safe_load(path.read_text("utf-8"))
     mutants = [_mutant(entry, number) for number, entry in enumerate(document["mutants"], 1)]
     unproved = document.get("without", {})

@@ -175,7 +175,7 @@ def _modpost(name, tree):
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, check=False, env=build.module_env(name))
     except FileNotFoundError:
-        raise LabError(f"{command[0]} is missing: run `sh tests/setup.sh test` to install what "
+        raise LabError(f"{command[0]} is missing: run `sh setup.sh test` to install what "
                        "the lab needs") from None
     said = done.stdout + done.stderr
     if done.returncode and ("MODPOST" not in said or not target.exists()):

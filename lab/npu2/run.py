@@ -20,7 +20,7 @@ SUITE = "npu2"
 # What cannot be told by its tests: it is down before they end.
 REBOOTS = "npu2_reboot"
 GUEST = "npu2_guest_uses_gpu_ram_and_atsd"
-REFERENCE = ROOT / "tests/reference/npu2"
+REFERENCE = ROOT / "lab/versus/recorded/npu2"
 REBOOTING = "reboot: Restarting system"
 # On a quiet machine.
 _TIMEOUT = 75

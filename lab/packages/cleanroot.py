@@ -29,7 +29,7 @@ _END = "end of the checks"
 def run(packages):
     """The lines the script prints in a clean root with a folder of packages."""
     if not shutil.which("mmdebstrap"):
-        raise LabError("mmdebstrap is missing: run `sh tests/setup.sh cleanroot`")
+        raise LabError("mmdebstrap is missing: run `sh setup.sh cleanroot`")
     command = ["mmdebstrap", "--variant=apt", "--quiet",
                f"--customize-hook=mkdir \"$1/debs\" && cp {packages}/*.deb {packages}/VERSION \"$1/debs\"",
                f"--customize-hook=cp {HERE / 'cleanroot.sh'} \"$1/check\"",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
 The answers of drivers to `nvtest transcript`: live ones, and the driver of 2018 as it was recorded
-on an emulated POWER9 with Linux 5.10.262 (tests/reference/5.10).
+on an emulated POWER9 with Linux 5.10.262 (lab/versus/recorded/5.10).
 """
 
 import re
@@ -15,8 +15,8 @@ from lab.paths import ROOT
 from lab.progress import note
 from lab.suites import judge, suites
 
-RECORDED = ROOT / "tests/reference/5.10"
-DIFFERENCES = ROOT / "tests/reference/differences.yaml"
+RECORDED = ROOT / "lab/versus/recorded/5.10"
+DIFFERENCES = ROOT / "lab/versus/recorded/differences.yaml"
 TIMEOUT = 300
 # Recorded of another client: what it mapped and where the kernel put it.
 _NOT_ASKED = re.compile(r"smaps|mmap\[0\]|phys |mmap last|reopen|\[0\]=|map\[0\]")

@@ -37,7 +37,7 @@ vfio_nvlink2 = pythonmodule.load(MODULE)
 
 def compile_program(compiler, source, target, *flags):
     """Compiles one program; its complaint is the failure."""
-    assert shutil.which(compiler), f"{compiler} is missing: run `sh tests/setup.sh test`"
+    assert shutil.which(compiler), f"{compiler} is missing: run `sh setup.sh test`"
     done = subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", *flags, *IMPORTED,
                            "-o", target, source], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -23,7 +23,7 @@ def root_fixture(tmp_path):
     libraries.mkdir(parents=True)
     (tmp_path / "usr/bin").mkdir()
     (tmp_path / "lib64").mkdir()
-    assert shutil.which(CROSS), f"{CROSS} is missing: run `sh tests/setup.sh test`"
+    assert shutil.which(CROSS), f"{CROSS} is missing: run `sh setup.sh test`"
 
     def link(target, text, *flags):
         subprocess.run([CROSS, "-nostdlib", "-fPIC", "-x", "c", "-", "-o", target, *flags],

@@ -112,7 +112,7 @@ def test_missing_symvers_ends_the_command(monkeypatch, tmp_path, capsys):
 
 def test_missing_nm_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(LabError, match="powerpc64le-linux-gnu-nm is missing: run `sh tests/setup.sh"):
+    with pytest.raises(LabError, match="powerpc64le-linux-gnu-nm is missing: run `sh setup.sh"):
         exports.undefined(tmp_path / "npu2.o")
 
 
@@ -125,7 +125,7 @@ def test_undefined_symbols_of_an_object(monkeypatch):
 
 
 def test_object_that_nm_cannot_read_is_told(tmp_path):
-    assert shutil.which(f"{exports.CROSS}nm"), "run `sh tests/setup.sh test`"
+    assert shutil.which(f"{exports.CROSS}nm"), "run `sh setup.sh test`"
     broken = tmp_path / "npu2.o"
     broken.write_bytes(b"no object")
     with pytest.raises(LabError, match="nm failed"):

@@ -101,15 +101,15 @@ def test_file_that_spatch_cannot_read_is_a_finding(tmp_path, monkeypatch):
 
 def test_missing_tool_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(LabError, match="spatch is missing: run `sh tests/setup.sh lint`"):
+    with pytest.raises(LabError, match="spatch is missing: run `sh setup.sh lint`"):
         coccinelle.unread_file("kernel/main.c", tmp_path)
-    with pytest.raises(LabError, match="shellcheck is missing: run `sh tests/setup.sh lint`"):
+    with pytest.raises(LabError, match="shellcheck is missing: run `sh setup.sh lint`"):
         lint.CHECKS["shellcheck"]()
-    with pytest.raises(LabError, match="clang is missing: run `sh tests/setup.sh lint`"):
+    with pytest.raises(LabError, match="clang is missing: run `sh setup.sh lint`"):
         lint.CHECKS["clang"]()
-    with pytest.raises(LabError, match="sparse is missing: run `sh tests/setup.sh lint`"):
+    with pytest.raises(LabError, match="sparse is missing: run `sh setup.sh lint`"):
         lint.CHECKS["gcc-sparse-6.12-debug"]()
-    with pytest.raises(LabError, match="make is missing: run `sh tests/setup.sh"):
+    with pytest.raises(LabError, match="make is missing: run `sh setup.sh"):
         kernelmake.run(["make"], "make")
 
 

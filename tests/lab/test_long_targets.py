@@ -89,7 +89,7 @@ def test_target_can_start(name, target):
     # A full run of a long target is recorded, once.
     assert [of for of, _ in done.recorded] == ([name] if name in longruns.TARGETS else [])
     for part in done.parts:
-        listed = rehearse.subprocess.run(["sh", "tests/setup.sh", "--list", part], cwd=ROOT, text=True,
+        listed = rehearse.subprocess.run(["sh", "setup.sh", "--list", part], cwd=ROOT, text=True,
                                          capture_output=True, check=True).stdout.split()
         assert listed and all(re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", package) for package in listed)
     assert done.parts, "nothing is installed before it"

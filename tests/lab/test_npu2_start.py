@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How a machine with an NPU2 is started. A script plays the emulator."""
 
-import os
 import sys
 
 import libfdt
@@ -41,7 +40,6 @@ def emulators_tree_with_chosen():
 
 
 _START = """
-import os
 print(sorted(os.environ.items()))
 folder = os.environ['NPU2_RAM']
 print(*(f'{n} {os.stat(os.path.join(folder, n)).st_size}' for n in sorted(os.listdir(folder))),

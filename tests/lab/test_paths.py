@@ -42,7 +42,7 @@ def test_own_variable_names_the_folder_itself(monkeypatch, home):
 
 
 def test_kernels_are_compiled_through_the_shared_ccache(monkeypatch):
-    assert kernelmake.cached("gcc-12") == "CC=ccache gcc-12", "run `sh tests/setup.sh test`"
+    assert kernelmake.cached("gcc-12") == "CC=ccache gcc-12", "run `sh setup.sh test`"
     assert kernelmake.environment()["CCACHE_DIR"] == str(paths.cache() / "ccache")
     monkeypatch.setenv("PATH", "/nowhere")
     assert kernelmake.cached("gcc-12") == "CC=gcc-12"

@@ -47,7 +47,7 @@ def _files(folder):
 
 def pkg_config(folder, *words, prefix=PREFIX):
     """Returns the output of pkg-config for a folder that stands for the root of a system."""
-    assert shutil.which("pkg-config"), "pkg-config is missing: run `sh tests/setup.sh test`"
+    assert shutil.which("pkg-config"), "pkg-config is missing: run `sh setup.sh test`"
     done = subprocess.run(["pkg-config", *words, "vfio-nvlink2"], capture_output=True, text=True,
                           check=False, env=os.environ | {
                               "PKG_CONFIG_LIBDIR": f"{folder}{prefix}/share/pkgconfig",

@@ -120,7 +120,7 @@ def test_deb_without_a_tool_names_its_package(monkeypatch, tmp_path, capsys):
     assert deb.main(["--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
     assert "missing: debhelper dh-dkms dh-python dpkg-dev git lintian" in said
-    assert "sh tests/setup.sh deb" in said
+    assert "sh setup.sh deb" in said
 
 
 def test_deb_of_a_commit_that_is_not_there(tmp_path, capsys):
@@ -129,8 +129,8 @@ def test_deb_of_a_commit_that_is_not_there(tmp_path, capsys):
 
 
 def test_packaging_lists_what_the_gate_needs():
-    """Its own packages, as tests/setup.sh has them, are dependencies of the package."""
-    listed = subprocess.run(["sh", ROOT / "tests/setup.sh", "--list", "abi"], capture_output=True,
+    """Its own packages, as setup.sh has them, are dependencies of the package."""
+    listed = subprocess.run(["sh", ROOT / "setup.sh", "--list", "abi"], capture_output=True,
                             text=True, check=True).stdout.split()
     control = (ROOT / "packaging/debian/control").read_text()
     assert not [name for name in listed if not re.search(rf"\b{re.escape(name)}\b", control)]

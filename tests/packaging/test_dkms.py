@@ -40,7 +40,7 @@ class Dkms:
     def run(self, verb, flavour=None, release=None, config=None):
         """Runs a command of DKMS, for a kernel where one is named."""
         program = shutil.which("dkms", path=f"{os.environ['PATH']}:{OTHER}")
-        assert program, "dkms is missing: run `sh tests/setup.sh test`"
+        assert program, "dkms is missing: run `sh setup.sh test`"
         words, env = [program, verb, f"{NAME}/{VERSION}"], build.clean_env()
         for option, path in self.trees.items():
             words += [option, path]

@@ -97,7 +97,7 @@ def test_pkg_config_finds_the_header(root, tmp_path, compiler):
 
 @pytest.mark.parametrize("wanted, found", [(VERSION, True), ("0.0.1", True), ("99.0.0", False)])
 def test_cmake_finds_the_target(root, tmp_path, wanted, found):
-    assert shutil.which("cmake"), "cmake is missing: run `sh tests/setup.sh test`"
+    assert shutil.which("cmake"), "cmake is missing: run `sh setup.sh test`"
     (tmp_path / "main.c").write_text(PROGRAM)
     (tmp_path / "CMakeLists.txt").write_text(CMAKE.format(version=wanted))
     done = subprocess.run(["cmake", "-S", tmp_path, "-B", tmp_path / "build",

@@ -8,7 +8,7 @@ set -eu
 
 usage() {
 	cat <<-EOF
-	usage: sh tests/setup.sh [--list] PART...
+	usage: sh setup.sh [--list] PART...
 
 	Installs what PART needs and is not there yet:
 	  codegen       make generate, make check-generated
