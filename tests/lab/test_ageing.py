@@ -173,8 +173,7 @@ def test_entry_that_another_process_uses_stays(home):
 WORKER = """\
 import os, sys, time
 from pathlib import Path
-from lab import ageing
-from lab.debian import unpack
+from lab import ageing, unpack
 path, made = Path(sys.argv[1]), 0
 print("ready", flush=True)
 for number in range(300):

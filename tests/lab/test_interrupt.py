@@ -57,9 +57,10 @@ def initramfs(kernel, argv, nonce, files=(), console=False):
     return b"archive"
 """,
     "suites/suites.py": """
-def names(suite):
+def names(name):
     return ["played"]
-
+""",
+    "suites/suite.py": """
 def payload(flavour, with_tool=False):
     return []
 """,

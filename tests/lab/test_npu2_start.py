@@ -40,6 +40,7 @@ def emulators_tree_with_chosen():
 
 
 _START = """
+import os
 print(sorted(os.environ.items()))
 folder = os.environ['NPU2_RAM']
 print(*(f'{n} {os.stat(os.path.join(folder, n)).st_size}' for n in sorted(os.listdir(folder))),
