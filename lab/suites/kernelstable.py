@@ -46,7 +46,7 @@ def recorded():
 
 def _cell(results, flavour, suite):
     if (flavour, suite) not in wanted():
-        left_out = flavours.flavour(flavour).debian and suites.is_for_stock_kernels(suite)
+        left_out = flavour in suites.named(suite).stopped_on
         patches = [bug.patch for bug in kernelbugs.BUGS if flavour in bug.shown_on]
         return f"stopped by {', '.join(patches)}" if left_out and patches else "-"
     result = results[flavour, suite]

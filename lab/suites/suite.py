@@ -26,7 +26,8 @@ _payload_lock = threading.Lock()
 
 class Suite:
     """
-    name: as nvtest has it; kernels: the flavours it runs on in `make test`
+    name: as nvtest has it; kernels: the flavours it runs on in `make test`; stopped_on: those that a
+    fault of the kernel itself would not let survive it, which kernelbugs.py shows
 
     shares: whether it may run in one boot with others. init looks that it leaves no module and no
     process behind; a measurement, what carries a whole client, and what takes the kernel down do not
@@ -37,9 +38,10 @@ class Suite:
     traces = False
     takes_names = True
 
-    def __init__(self, name, kernels):
+    def __init__(self, name, kernels, stopped_on=()):
         self.name = name
-        self.kernels = tuple(kernels)
+        self.kernels = tuple(name for name in kernels if name not in stopped_on)
+        self.stopped_on = tuple(stopped_on)
 
     def names(self):
         """The names of its tests, as the program itself lists them."""
