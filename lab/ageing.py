@@ -5,7 +5,7 @@ Entries of the cache go by themselves when nothing has used them for a month.
     python3 -m lab cache [--prune]
 
 An entry is one thing that is made at once: a kernel, a set of headers, a private root, a source.
-Whoever needs one calls used() before looking whether it is there. Its stamp, a file below .used,
+A program that needs one calls used() before looking whether it is there. Its stamp, a file below .used,
 then has the time, and a shared lock on it that lasts as long as the process. prune() removes what
 is old and takes the exclusive lock first, so that it never removes what a process at work may
 read. An entry is renamed into .gone, and only then deleted: what an interrupted removal leaves

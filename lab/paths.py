@@ -12,7 +12,7 @@ from lab.progress import note
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
-# What a cold run of `make test`, which has `make lint` in it, takes at its peak, in GB: see docs/lab.md.
+# The room that a cold run of `make test`, lint included, takes at its peak, in GB: see docs/lab.md.
 NEEDED = 7
 
 

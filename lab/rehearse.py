@@ -39,7 +39,7 @@ from tools.intree import tree as in_tree
 
 SUITES_OF = {"6.12": flavours.SUITE, "7.2": "forky"}
 _NONCE = "5eed"
-# What a recorder in the place of Python writes down.
+# The recorder in the place of Python writes this down.
 _RECORDED_ENV = "NVLINK2_FUZZ_SECONDS"
 _RECORDER = f"""\
 #!/bin/sh
@@ -122,7 +122,7 @@ class Rehearsal:
         self._lines = 0
         self._file = folder / "file"
         self._file.write_bytes(b"file")
-        # What is in the cache is looked up in the real one.
+        # Entries of the cache are looked up in the real one.
         self.sources = {series: source.kept(flavours.index(suite), series)
                         for series, suite in SUITES_OF.items()}
         patch.setenv("NVLINK2_CACHE", str(folder / "cache"))
@@ -308,7 +308,7 @@ class Rehearsal:
                      reference.DRIVER):
             self._lines += 1
             _write(folder / name, f"{self._lines}\n")
-        # What the Makefiles of the tree name gets an object.
+        # Each object that the Makefiles of the tree name is made.
         for place, sub in ((debugkernel.PLACE, ""), (in_tree.DRIVER, ""), (in_tree.DRIVER, "sim/")):
             makefile = tree / place / sub / "Makefile"
             text = makefile.read_text("utf-8") if makefile.is_file() else ""
@@ -345,7 +345,7 @@ class Rehearsal:
                 _modules_of(Path(folder))
         return "6.0\n" if "kernelrelease" in words else "gcc 12.2.0\n"
 
-    # What is no kernel.
+    # These are no kernels.
 
     def _budgets(self):
         for name, limit, command in bench.BUDGETS:

@@ -217,7 +217,7 @@ def _interrupted(*_):
 
 def pytest_configure(config):
     """Makes the report of this session; a test reaches it by its name."""
-    # Who ends a run by its number gets the same as who types Ctrl-C.
+    # SIGTERM ends a run as Ctrl-C does.
     signal.signal(signal.SIGTERM, _interrupted)
     # Before the workers start, which take the value over.
     limits.slowness()

@@ -113,7 +113,7 @@ class ModuleFile:
         table = self.index.get(".rela.debug_info")
         if table is None or ".rela.debug_str_offsets" in self.index \
                 or not self._place_numbers(self.sections[table].data(), found.debug_info_sec.stream):
-            # What is not known here pyelftools knows, or objects to.
+            # Pyelftools places other kinds of relocations, or objects to them.
             return self.elf.get_dwarf_info()
         return found
 

@@ -159,12 +159,7 @@ def kernel(apt, series, tools=Tools(), refresh=False, recipe=DEBUG):
     """(release, folder) of a series' kernel of a kind, built when it is not in the cache."""
     home = cache() / f"{recipe.name}-kernel"
     with locked(home):
-        if refresh or not _record(home, series).exists():
-            _write_record(apt, home, series)
-        archive = _archive(home, series, recipe, tools)
-        if not archive.exists():
-            _write_record(apt, home, series)
-            archive = _archive(home, series, recipe, tools)
+        archive = _current(apt, home, series, lambda: _archive(home, series, recipe, tools), refresh)
         if not archive.exists():
             try:
                 _make(source.tree(apt, series), series, recipe, tools, archive)
@@ -191,12 +186,7 @@ def build_tree(apt, series, tools=Tools(), recipe=NPU2, only_kept=False):
                               and _tree(home, series, recipe, tools).exists()):
             yield None
             return
-        if not _record(home, series).exists():
-            _write_record(apt, home, series)
-        folder = _tree(home, series, recipe, tools)
-        if not folder.exists():
-            _write_record(apt, home, series)
-            folder = _tree(home, series, recipe, tools)
+        folder = _current(apt, home, series, lambda: _tree(home, series, recipe, tools))
         if not folder.exists():
             note(f"keeping a build of the {recipe.name} kernel {series} with all its objects, which "
                  f"mutants of {recipe.sources} go on with (once)")
@@ -209,6 +199,17 @@ def build_tree(apt, series, tools=Tools(), recipe=NPU2, only_kept=False):
         used(folder)
         _tidy_trees(folder, f"{recipe.name}-{series}-")
         yield Built(folder, home, (folder / "stamp").read_text("ascii"))
+
+
+def _current(apt, home, series, place, refresh=False):
+    """The place of a kernel of the recorded source; of the newest one when there is nothing yet."""
+    if refresh or not _record(home, series).exists():
+        _write_record(apt, home, series)
+    found = place()
+    if not found.exists():
+        _write_record(apt, home, series)
+        found = place()
+    return found
 
 
 def _tree(home, series, recipe, tools):

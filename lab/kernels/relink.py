@@ -3,7 +3,7 @@
 Kernels that the lab builds, with other sources of ours in them, in seconds: for mutants of
 kernel/powernv, which is built into vmlinux, and of kernel/v5_10, which is a part of vfio-pci.ko.
 
-A copy of a finished build is kept below build/, the files of the source as links. What differs is
+A copy of a finished build is kept below build/, the files of the source as links. Files that differ are
 replaced there, and make goes on: it compiles what changed, and links. Nothing is written to the
 cache, so that whatever ends a mutant leaves it as it is; and the next mutant puts its own sources
 there, so that the copy needs no clean-up.
@@ -31,7 +31,7 @@ DRIVER = Path(reference.DRIVER).name
 
 
 class Part(NamedTuple):
-    """What a kernel is made of that mutants change: the folder here, and how it is called."""
+    """A part of a kernel that mutants change: the folder here, and the file that is built of it."""
     folder: str
     product: str
 

@@ -60,6 +60,9 @@ def initramfs(kernel, argv, nonce, files=(), console=False):
         order.append(f"/lib/modules/{module.name}\n")
     archive.file("lab/modules", "".join(order).encode())
     archive.file("lab/nonce", nonce.encode())
+    if not isinstance(argv[0], str):
+        archive.file("lab/lengths", " ".join(str(len(command)) for command in argv).encode())
+        argv = [arg for command in argv for arg in command]
     archive.file("lab/argv", b"".join(arg.encode() + b"\0" for arg in argv))
     if console:
         archive.file("lab/console", b"")
@@ -81,19 +84,11 @@ def payload(flavour):
     return files + [(f"golden/{path.name}", path) for path in golden]
 
 
-def joined(commands):
-    """Several commands as one list of arguments for boot(): an empty one stands between two."""
-    words = list(commands[0])
-    for command in commands[1:]:
-        words += ["", *command]
-    return words
-
-
 def boot(flavour, argv, files=(), timeout=120, on_line=None, append="",
          extra=flavours.COUNTED_TIME, devices=None, log=None):
     """
-    Boots a flavour, runs argv in it (one command, or several as joined() makes them of these), and
-    returns the Outcome. `extra` goes to the emulator, in
+    Boots a flavour, runs argv in it (the words of a command, or a list of such lists), and returns
+    the Outcome. `extra` goes to the emulator, in
     place of counted time, and `devices` in place of the functions to dress.
 
     A start that hangs in firmware is said and repeated, and one whose emulator was killed by a

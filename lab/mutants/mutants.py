@@ -292,7 +292,7 @@ def _run_one(mutant, worker, files):
 
 @functools.cache
 def _payload_of_kernel(kernel, guest=False):
-    """What a machine with a kernel of its own carries, by its path there, as it is without a mutant."""
+    """The files of a machine whose kernel a mutant changes, by their paths there, without the mutant."""
     return dict(suites.payload(kernel) if kernel in flavours.REFERENCE
                 else npu2_run.payload(kernel, guest))
 

@@ -17,7 +17,7 @@ from lab.progress import note
 from lab.suites import clients, judge, suites
 
 SUITE = "npu2"
-# What cannot be told by its tests: it is down before they end.
+# The machine is down before the tests of this suite end: its log is judged.
 REBOOTS = "npu2_reboot"
 GUEST = "npu2_guest_uses_gpu_ram_and_atsd"
 REFERENCE = ROOT / "lab/versus/recorded/npu2"
@@ -84,7 +84,7 @@ def board_of(flavour, suite, test):
 
 
 def payload(flavour, guest):
-    """What a machine carries; `guest`: with QEMU and what its KVM guest boots."""
+    """The files of a machine; `guest`: with QEMU and those that its KVM guest boots."""
     files = suites.payload(flavour, with_tool=not guest)
     files += clients.payload(flavour, "kvm") if guest else []
     return files + ([("lab/health", b"")] if flavours.flavour(flavour).debug else [])

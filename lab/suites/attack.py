@@ -64,7 +64,6 @@ def run(flavour, seconds, seed=None, on_text=note):
 
 class AttackSuite(Suite):
     """The short attack of `make test`: races between processors are the point, and time is real."""
-    traces = True
     takes_names = False
 
     def names(self):

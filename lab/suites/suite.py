@@ -35,13 +35,13 @@ class Suite:
     whether a run can be of some of its tests.
     """
     shares = True
-    traces = False
     takes_names = True
 
-    def __init__(self, name, kernels, stopped_on=()):
+    def __init__(self, name, kernels, stopped_on=(), traces=False):
         self.name = name
         self.kernels = tuple(name for name in kernels if name not in stopped_on)
         self.stopped_on = tuple(stopped_on)
+        self.traces = traces
 
     def names(self):
         """The names of its tests, as the program itself lists them."""
@@ -61,7 +61,7 @@ class Suite:
         return ["/bin/nvtest", *longer, self.name, *(only if self.takes_names else ())]
 
     def payload(self, _):
-        """What its machine carries beside payload(): [(path in the machine, file or bytes)]."""
+        """The files its machine has beside payload(): [(path in the machine, file or bytes)]."""
         return []
 
     def emulator(self, _):
@@ -110,7 +110,7 @@ def told(title, boot):
 
 
 def payload(flavour, with_tool=False):
-    """What every machine carries, built once at a time. The tests need no nvlink2-info."""
+    """The files every machine has, built once at a time. The tests need no nvlink2-info."""
     with _payload_lock:
         tool = [("bin/nvlink2-info", build.info_tool())] if with_tool else []
         return machine.payload(flavour) + tool

@@ -15,7 +15,7 @@ from lab.suites.race import RaceSuite
 from lab.suites.suite import TIMEOUT, Suite, log_path, payload
 
 _STOCK = tuple(flavours.FLAVOURS)
-# They have kernel/patches. What finds races was found in one of them; the other has other neighbours.
+# They have kernel/patches. One of them looks for races; the other runs the driver among other neighbours.
 _DEBUG = tuple(flavours.DEBUG)
 _RACES = ("6.12-debug",)
 # Ours in the place of the driver of 2018; for `make test-reference`, and no part of `make test`.
@@ -34,15 +34,14 @@ ALL = (
     Suite("hash", flavours.HASH),
     KunitSuite("kunit", _DEBUG),
     Suite("kernelbugs", _DEBUG),
-    # What only 7.2 has, blocks that are one entry, faults race against there.
+    # 7.2 alone has blocks that are one entry; resets race against these there.
     RaceSuite("race", ("7.2-4k", *_RACES)),
-    Suite("failnth", _RACES),
-    AttackSuite("attack", _RACES),
+    # An allocation that fails may leave what a later suite would stumble over.
+    Suite("failnth", _RACES, traces=True),
+    AttackSuite("attack", _RACES, traces=True),
 )
 _BY_NAME = {suite.name: suite for suite in (*ALL, *BUG_SUITES)}
 ALL_SUITES = tuple(suite.name for suite in ALL)
-# An allocation that fails may leave what a later suite would stumble over.
-_BY_NAME["failnth"].traces = True
 
 
 def named(name):
@@ -80,7 +79,7 @@ def emulator(flavour, name):
 
 def run_suite(flavour, name, times=1, only=()):
     """
-    Boots a flavour with a suite and returns the Outcome. What repeats does so `times` as often;
+    Boots a flavour with a suite and returns the Outcome. A test that repeats does so `times` as often;
     `only` names tests, where the suite takes names.
     """
     return named(name).run(flavour, times, only)

@@ -7,7 +7,6 @@ where the machine ended early, or complains at its end of nobody in particular, 
 nothing wrong itself is judged by its own machine, as long as somebody is found that did.
 """
 
-from lab.machine import machine
 from lab.paths import write_atomic
 from lab.progress import note
 from lab.suites import judge, suites
@@ -21,7 +20,7 @@ def run(flavour, chosen):
     Returns ({suite: Outcome}, seconds of processors).
     """
     sharing = [suites.named(name) for name in chosen]
-    whole = start(flavour, sharing, machine.joined([suite.command() for suite in sharing]),
+    whole = start(flavour, sharing, [suite.command() for suite in sharing],
                   sum(suite.limit(flavour) for suite in sharing))
     found = dict(zip(chosen, judge.parts(whole, len(chosen))))
     for suite, outcome in found.items():

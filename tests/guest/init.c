@@ -10,8 +10,8 @@
  * end marker only with the nonce it put into this machine's initramfs.
  *
  * Files the harness provides:
- *   /lab/argv    the commands, their arguments ended by NUL each, an empty
- *                argument between two commands
+ *   /lab/argv    the command, its arguments ended by NUL each; or several
+ *   /lab/lengths of several commands, how many arguments each has
  *   /lab/nonce   what the end marker has to repeat
  *   /lab/modules one module per line: path [parameters]
  *   /lab/console if it exists, the command gets the console itself (a shell)
@@ -366,40 +366,54 @@ static int run_one_of(char **argv, const char *nonce, unsigned int nr)
 	return status;
 }
 
+/* Each of several commands: /lab/lengths says how many arguments each has, in their order. */
+static int run_each(char **argv, int argc, const char *lengths, const char *nonce)
+{
+	char *own[MAX_ARGS + 1];
+	int failed = 0, status, taken = 0;
+	unsigned int nr = 0;
+	char *end;
+	long len;
+
+	modules_before = read_file("/proc/modules", NULL);
+	for (len = strtol(lengths, &end, 10); end != lengths; len = strtol(lengths, &end, 10)) {
+		lengths = end;
+		if (len < 1 || len > argc - taken) {
+			say("/lab/lengths does not fit /lab/argv");
+			return -1;
+		}
+		memcpy(own, argv + taken, (size_t)len * sizeof(*own));
+		own[len] = NULL;
+		taken += (int)len;
+		status = run_one_of(own, nonce, nr++);
+		failed = failed ? failed : status;
+	}
+	return failed << 8;
+}
+
 /* Runs the commands; the status is that of the first one that failed, as waitpid() has it. */
 static int run_argv_file(const char *nonce)
 {
 	char *argv[MAX_ARGS + 1];
 	size_t len = 0;
 	char *args = read_file("/lab/argv", &len);
+	char *lengths = read_file("/lab/lengths", NULL);
 	char *arg = args;
-	int argc = 0, first = 0, failed = 0, status, i;
-	unsigned int nr = 0;
+	int argc = 0;
 
 	while (args && argc < MAX_ARGS && arg < args + len) {
-		argv[argc++] = *arg ? arg : NULL;
+		argv[argc++] = arg;
 		arg += strlen(arg) + 1;
 	}
 	argv[argc] = NULL;
-	if (!argc || !argv[0]) {
-		say("no command in /lab/argv");
+	if (!argc || arg < args + len) {
+		say(argc ? "too many arguments in /lab/argv" : "no command in /lab/argv");
 		return -1;
 	}
-	for (i = 0; i < argc && argv[i]; i++)
-		;
-	if (i == argc) {
-		tell_start(argv);
-		return run(argv);
-	}
-	modules_before = read_file("/proc/modules", NULL);
-	for (i = 0; i <= argc; i++) {
-		if (argv[i])
-			continue;
-		status = run_one_of(argv + first, nonce, nr++);
-		failed = failed ? failed : status;
-		first = i + 1;
-	}
-	return failed << 8;
+	if (lengths)
+		return run_each(argv, argc, lengths, nonce);
+	tell_start(argv);
+	return run(argv);
 }
 
 static int write_file(const char *path, const char *text)

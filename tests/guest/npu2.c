@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the tests of the NPU2's platform code share. Whose page tables serve a GPU is read from the
+ * Shared by the tests of the NPU2's platform code. The owner of a GPU's page tables is read from the
  * NPU2's own tables, as firmware has filled them in: the registers are real to it, and store what it
  * writes.
  */
@@ -146,7 +146,7 @@ unsigned int npu2_group_size(const char *bdf)
 	return count;
 }
 
-/* What nvlink2-info says of all functions that VFIO has. */
+/* The output of nvlink2-info for all functions that VFIO has. */
 const char *npu2_info(void)
 {
 	static char said[16384];
@@ -203,7 +203,7 @@ void npu2_remove(const char *bdf)
 	write_text(path, "1");
 }
 
-/* What is found again takes its place in the group, and its driver. */
+/* A function that is found again takes its place in the group, and its driver. */
 void npu2_find_again(unsigned int slot, unsigned int first, unsigned int end)
 {
 	int group = npu2_group_of(slots[slot].bdf[first ? 0 : 1]);

@@ -89,7 +89,7 @@ static int use(bool *has_group)
 }
 
 /*
- * Each call of one kind that a VM's coming and going makes. What was refused on the way in is the
+ * Each call of one kind that a VM's coming and going makes. A refusal on the way in is the
  * VM's error, and undone; on the way out there is nobody to tell, and the next use mends it.
  */
 static void each_refused(const char *call, unsigned int at_least)
@@ -113,7 +113,7 @@ static void each_refused(const char *call, unsigned int at_least)
 		for (i = 0; i < nr_slots; i++)
 			CHECKF(npu2_owner_of(&slots[i], &lpid) != NPU2_VM, "%s %u left a GPU with a VM",
 			       call, nth);
-		/* Who did not get the group did not take it from the host. */
+		/* A VM that did not get the group did not take it from the host. */
 		if (err)
 			npu2_all_are(NPU2_HOST);
 		CHECK_EQ(use(&has_group), 0);

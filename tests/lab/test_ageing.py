@@ -275,7 +275,7 @@ def test_run_of_tests_ages_the_cache_at_its_end(home):
     assert re.fullmatch(r"\d+ passed, 0 failed", done.stdout.splitlines()[-1])
 
 
-# Who takes something out of the cache marks it.
+# Each place that takes something out of the cache marks it.
 
 
 def in_use():

@@ -26,7 +26,7 @@ MARK = "NVLINK2_INTERRUPTED"
 SLEEP = "1234567"
 # A shell in the background has its programs ignore Ctrl-C; one of ours would go on ignoring it.
 HEEDS = ("env", "--default-signal=INT,TERM")
-# What stands at the end of modules in the copy.
+# These texts are added to modules of the copy.
 PLAYED = {
     "machine/qemu.py": f"""
 def emulator(refresh=False):
@@ -135,7 +135,7 @@ def locks_held(folder):
 GUEST = ("-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "tests/test_guest.py", "tests/test_busy.py",
          "-k", "6.12-64k-basic or 6.12-debug-basic or busy")
 MACHINES = ("-m", "pytest", "-q", "tests/test_guest.py", "-k", "6.12-64k-basic or 6.12-debug-basic")
-# What is run, and how many programs sleep when it is under way: an emulator, a build's two, the other's.
+# The runs, and how many programs sleep when it is under way: an emulator, a build's two, the other's.
 RUNS = {"pytest": (GUEST, 4), "machines": (MACHINES, 3),
         "suite": (("-m", "lab", "test", "6.12-64k", "basic"), 1),
         "kernel": (("-m", "lab", "kernel", "6.12-debug"), 2)}

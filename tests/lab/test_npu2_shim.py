@@ -218,7 +218,7 @@ def test_shim_takes_nothing_from_the_emulator():
         needed = {symbol.name for symbol in symbols.iter_symbols()
                   if symbol["st_shndx"] == "SHN_UNDEF"
                   and symbol["st_info"]["bind"] == "STB_GLOBAL"}
-    # What it defined would stand in the place of the emulator's own.
+    # A name that it defined would stand in the place of the emulator's own.
     assert not defined
     assert {name for name in needed if "_" in name.strip("_")} == {
         "qemu_add_machine_init_done_notifier", "object_resolve_path", "memory_region_init_io",

@@ -88,7 +88,7 @@ def kernel():
 
 
 def complaints(real, allowed):
-    """What the sources have and the page has not, and the other way round."""
+    """Lines for each use that the page does not have, and for each that no source has."""
     return [*(f"{one} uses {other}, which docs/structure.md does not allow"
               for one, other in sorted(real - allowed)),
             *(f"docs/structure.md allows {one} to use {other}, which it does not"

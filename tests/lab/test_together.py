@@ -6,6 +6,7 @@ import pytest
 from lab import limits
 from lab.kernels import flavours
 from lab.machine import machine
+from lab.paths import ROOT
 from lab.suites import attack, judge, kernelbugs, kunit, suites, together
 from lab.suites.suite import Suite
 
@@ -33,7 +34,7 @@ GOOD = machine_of(*(command(number, tap(suite)) for number, suite in enumerate(S
 
 @pytest.fixture(name="lab")
 def lab_fixture(monkeypatch, tmp_path):
-    """What the machine with all suites shows, and those of one suite; which of these were started."""
+    """The console of the machine with all suites, those of one suite, and which of these were started."""
     class Lab:
         whole = GOOD
         alone = {}
@@ -147,6 +148,13 @@ def test_suite_of_which_some_tests_are_wanted_has_a_machine_alone():
     assert suites.boots(wanted) == [[("6.12-64k", "basic")], [("6.12-64k", "dma"), ("6.12-64k", "fault")]]
 
 
-def test_commands_are_told_apart_by_an_empty_argument():
-    assert machine.joined([["/bin/a", "1"], ["/bin/b"]]) == ["/bin/a", "1", "", "/bin/b"]
-    assert machine.joined([["/bin/a"]]) == ["/bin/a"]
+def test_commands_are_told_apart_and_may_have_empty_arguments(monkeypatch):
+    files = {}
+    monkeypatch.setattr(machine.build, "init", lambda: ROOT / "VERSION")
+    monkeypatch.setattr(machine.Archive, "file", lambda self, name, data, mode=0: files.update({name: data}))
+    kernel = flavours.Kernel("6", None, [], None)
+    machine.initramfs(kernel, [["/bin/a", "", "1"], ["/bin/b"]], "5eed")
+    assert files["lab/argv"] == b"/bin/a\0\0" b"1\0/bin/b\0" and files["lab/lengths"] == b"3 1"
+    files.clear()
+    machine.initramfs(kernel, ["/bin/a", ""], "5eed")
+    assert files["lab/argv"] == b"/bin/a\0\0" and "lab/lengths" not in files
