@@ -116,7 +116,7 @@ uninstall: ## remove what `make install` installed, with the same PREFIX and DES
 
 deb: ## build the Debian packages from the last commit into build/deb, and ask lintian
 	@$(setup) deb
-	@$(PYTHON) -m tools.deb
+	@$(PYTHON) packaging/deb.py
 
 docs: ## build the manual with Sphinx into build/docs/html; a warning is a failure
 	@$(setup) docs

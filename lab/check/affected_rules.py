@@ -156,13 +156,13 @@ RULES = (
     Rule("abi-tests/selftest/data/**", f"{_RECORDS} abi-tests/selftest/test_compat_records.py"),
 
     # The tool, and what brings the driver to others.
-    Rule("tools/*.[ch]", _INFO, left="nvlink2-info in the machine (suite clients), packages"),
-    Rule("tools/info_dot.c", "tests/docs/test_topology.py"),
-    Rule("tools/Makefile", "tests/tools/test_info_manual.py tests/packaging/test_install.py",
+    Rule("tools/nvlink2-info/*.[ch]", _INFO, left="nvlink2-info in the machine (suite clients), packages"),
+    Rule("tools/nvlink2-info/show_dot.c", "tests/docs/test_topology.py"),
+    Rule("tools/nvlink2-info/Makefile", "tests/tools/test_info_manual.py tests/packaging/test_install.py",
          left="packages"),
-    Rule("tools/nvlink2-info.1", "tests/tools/test_info_manual.py"),
-    Rule("tools/nvlink2-info.bash", "tests/tools/test_info_manual.py", lint="shellcheck"),
-    Rule("tools/deb.py", "tests/packaging/test_deb.py", lint="python-syntax"),
+    Rule("tools/nvlink2-info/nvlink2-info.1", "tests/tools/test_info_manual.py"),
+    Rule("tools/nvlink2-info/nvlink2-info.bash", "tests/tools/test_info_manual.py", lint="shellcheck"),
+    Rule("packaging/deb.py", "tests/packaging/test_deb.py", lint="python-syntax"),
     Rule("tools/intree/**", "tests/tools/test_intree.py tests/tools/test_intree_resolve.py "
          "tests/tools/test_intree_5_10.py tests/tools/test_intree_series.py", lint="python-syntax",
          left="pylint, `make test-in-tree`, `make test-reference`"),

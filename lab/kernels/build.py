@@ -194,9 +194,10 @@ def nvtest(cross=True):
 
 def info_tool():
     """nvlink2-info for the guest."""
-    sources = sorted((ROOT / "tools").glob("*.c"))
+    folder = ROOT / "tools/nvlink2-info"
+    sources = sorted(folder.glob("*.c"))
     if not sources:
-        raise LabError("tools/ has no C files: nvlink2-info cannot be built")
+        raise LabError(f"{folder} has no C files: nvlink2-info cannot be built")
     version = (ROOT / "VERSION").read_text("ascii").strip()
     return program("nvlink2-info", sources,
-                   flags=["-I", str(ROOT / "tools"), f'-DINFO_VERSION="{version}"'])
+                   flags=["-D_GNU_SOURCE", f'-DINFO_VERSION="{version}"'])

@@ -30,7 +30,7 @@ _EXEMPT = {
     "generated/kernel/nvlink2_contract.h": {"COMPLEX_MACRO", "MACRO_ARG_REUSE"},
 }
 _KERNEL_C = ("kernel", "generated/kernel", "lab/bench/module")
-_PYTHON = ("conftest.py", "codegen", "docs/builder", "lab", "tests", "tools/intree", "tools/deb.py",
+_PYTHON = ("conftest.py", "codegen", "docs/builder", "lab", "tests", "tools/intree", "packaging/deb.py",
            "abi-tests/abigate", "abi-tests/selftest", "abi-tests/gate", "abi-tests/face",
            "abi-tests/matrix")
 # Debian's, with its own Python: another one lacks the modules that are imported.
@@ -94,7 +94,7 @@ def _pylint_findings():
 def _shell_findings():
     scripts = [ROOT / "setup.sh", ROOT / ".ci/run", ROOT / "kernel/check-kernel.sh"]
     # A completion is sourced and has no first line to tell its shell by.
-    completions = sorted((ROOT / "tools").glob("*.bash"))
+    completions = sorted((ROOT / "tools").glob("*/*.bash"))
     return [line for options, files in (([], scripts), (["--shell=bash"], completions))
             for line in _shellcheck(options, files)]
 

@@ -256,7 +256,7 @@ def test_status_is_pytests(monkeypatch, capsys, status, expected):
         return subprocess.CompletedProcess(command, status)
 
     monkeypatch.setattr(affected.subprocess, "run", run)
-    assert cli.main(["check", str(ROOT / "tools/info_text.c")]) == expected
+    assert cli.main(["check", str(ROOT / "tools/nvlink2-info/show_text.c")]) == expected
     command, options = called[0]
     assert {"tests/tools/test_info_devices.py", affected.ALWAYS} <= set(command)
     assert options["env"][affected.NAMED]

@@ -12,6 +12,8 @@ from lab.paths import ROOT
 PAGE = (ROOT / "docs/structure.md").read_text("utf-8")
 # Files at the top of lab/ that all rooms stand on; the others stand on the rooms.
 BASE = ("__init__", "ageing", "errors", "leftovers", "limits", "paths", "progress", "unpack")
+KERNEL, TOOL = "Which kernel file knows which", "Which file of nvlink2-info knows which"
+C_TABLES = {"kernel/": KERNEL, "tools/nvlink2-info/": TOOL}
 SCRIPTS = ("abi-tests/face", "abi-tests/gate", "abi-tests/matrix")
 
 
@@ -28,8 +30,9 @@ def room_of(path):
 def place_of(module, files):
     """The file that an imported name stands for, or None for one that is not ours."""
     path = module.replace(".", "/")
-    if path.startswith("abigate"):
-        path = f"abi-tests/{path}"
+    for name, folder in (("abigate", "abi-tests"), ("deb", "packaging")):
+        if path.split("/")[0] == name:
+            path = f"{folder}/{path}"
     while path:
         for found in (f"{path}.py", f"{path}/__init__.py"):
             if found in files:
@@ -53,10 +56,10 @@ def imports(files):
     return {(room, other) for room, other in found if room != other}
 
 
-def includes(files):
-    """{(file, file of ours that it includes)} of the kernel's sources, {path: text}."""
-    return {(path.removeprefix("kernel/"), name.rpartition("/")[2]) for path, text in files.items()
-            for name in re.findall(r'^#include "([^"]+)"', text, re.M)}
+def includes(files, folder):
+    """{(file, file of ours that it includes)} of C sources, {path: text}, below a folder."""
+    return {(path.removeprefix(folder), name.rpartition("/")[2]) for path, text in files.items()
+            if path.startswith(folder) for name in re.findall(r'^#include "([^"]+)"', text, re.M)}
 
 
 def table(title):
@@ -83,8 +86,8 @@ def python():
     return sources("*.py", *SCRIPTS)
 
 
-def kernel():
-    return {path: text for path, text in sources("*.c", "*.h").items() if path.startswith("kernel/")}
+def c_files():
+    return sources("*.c", "*.h")
 
 
 def complaints(real, allowed):
@@ -99,8 +102,9 @@ def test_python_imports_what_the_page_allows():
     assert complaints(imports(python()), table("Who imports whom")) == []
 
 
-def test_kernel_files_include_what_the_page_allows():
-    assert complaints(includes(kernel()), table("Which kernel file knows which")) == []
+@pytest.mark.parametrize("folder, title", C_TABLES.items())
+def test_c_files_include_what_the_page_allows(folder, title):
+    assert complaints(includes(c_files(), folder), table(title)) == []
 
 
 @pytest.mark.parametrize("path, line, other", [
@@ -116,20 +120,25 @@ def test_forbidden_import_is_found(path, line, other):
         f"{room_of(path)} uses {other}, which docs/structure.md does not allow"]
 
 
-@pytest.mark.parametrize("path, header", [
-    ("kernel/topology.c", "device.h"), ("kernel/gpu_ram.c", "platform.h"), ("kernel/range.h", "compat.h")])
-def test_forbidden_include_is_found(path, header):
-    files = kernel()
+@pytest.mark.parametrize("path, header, title", [
+    ("kernel/topology.c", "device.h", KERNEL), ("kernel/gpu_ram.c", "platform.h", KERNEL),
+    ("kernel/range.h", "compat.h", KERNEL), ("tools/nvlink2-info/json_writer.c", "device.h", TOOL),
+    ("tools/nvlink2-info/region.c", "sysfs.h", TOOL)])
+def test_forbidden_include_is_found(path, header, title):
+    files = c_files()
     files[path] += f'#include "{header}"\n'
-    assert len(complaints(includes(files), table("Which kernel file knows which"))) == 1
+    folder, = (folder for folder, other in C_TABLES.items() if other == title)
+    assert len(complaints(includes(files, folder), table(title))) == 1
 
 
-def test_no_rooms_import_in_a_circle():
+@pytest.mark.parametrize("title", ["Who imports whom", TOOL])
+def test_nothing_uses_itself_in_a_circle(title):
     below = {}
-    for room, other in table("Who imports whom"):
-        # Tests may use each other's helpers.
+    for room, other in table(title):
+        # Tests may use each other's helpers; a header stands for the C file of its name.
         if not room.startswith("tests/"):
-            below.setdefault(room, set()).add(other)
+            below.setdefault(re.sub(r"\.[ch]$", "", room), set()).add(re.sub(r"\.[ch]$", "", other))
+    below = {room: others - {room} for room, others in below.items()}
 
     def walk(room, way):
         assert room not in way, " -> ".join([*way, room])

@@ -5,10 +5,10 @@ import os
 import re
 import subprocess
 
+import deb
 import pytest
 
 from lab.paths import ROOT
-from tools import deb
 
 from . import installed
 

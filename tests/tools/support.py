@@ -12,7 +12,7 @@ from pathlib import Path
 from lab import limits
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ROOT / "tools"
+TOOL = ROOT / "tools/nvlink2-info"
 GOLDEN = ROOT / "generated/user/golden"
 BUILD = ROOT / "build/tests-tools"
 
@@ -39,7 +39,7 @@ def build(folder, *settings):
     environment = {key: value for key, value in os.environ.items()
                    if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES",
                                   "CFLAGS", "LDFLAGS", "CPPFLAGS", "CC")}
-    done = run("make", "-C", TOOLS, f"O={folder}", "WERROR=1", *settings, env=environment)
+    done = run("make", "-C", TOOL, f"O={folder}", "WERROR=1", *settings, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "nvlink2-info"
 

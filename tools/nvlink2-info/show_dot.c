@@ -4,9 +4,11 @@
  * and the links between them with their speeds.
  */
 
-#include "info.h"
+#include "show.h"
 
 #include <stdio.h>
+
+#include "units.h"
 
 /* Addresses are as sysfs writes them, hexadecimal digits, colons and a dot: nothing to escape. */
 static void print_node(const struct info_device *device, const char *indent)
@@ -74,7 +76,7 @@ static void print_links(const struct info_report *report, const struct info_devi
 	}
 }
 
-void info_print_dot(const struct info_report *report)
+void info_show_dot(const struct info_report *report)
 {
 	size_t n;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Which PCI functions there are, and which of them VFIO has; all of it read from sysfs. */
 
-#include "info.h"
+#include "sysfs.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -139,7 +139,7 @@ void info_read_device(const struct info_options *options, const char *address,
 		device->tree_role = INFO_BRIDGE;
 }
 
-/* What VFIO has not, is not opened: says why, and how VFIO gets it. */
+/* A device that VFIO does not have is not opened; its error says why, and how VFIO gets it. */
 void info_need_vfio(const struct info_options *options, struct info_device *device)
 {
 	const char *sysfs = options->sysfs, *address = device->address;
@@ -187,46 +187,6 @@ static int each_function(const char *folder,
 	return 0;
 }
 
-struct search {
-	const struct info_options *options;
-	struct info_report *report;
-};
-
-static void add_if_vfio(const char *address, void *context)
-{
-	struct search *search = context;
-	struct info_report *report = search->report;
-	struct info_device device;
-
-	info_read_device(search->options, address, &device);
-	if (!device.is_vfio) {
-		free(device.driver);
-		return;
-	}
-	report->devices = info_alloc(report->devices, report->nr_devices + 1, sizeof(device));
-	report->devices[report->nr_devices++] = device;
-}
-
-/* Every device VFIO has, in order; 0 with report->error when none can be named. */
-int info_find_devices(const struct info_options *options, struct info_report *report)
-{
-	struct search search = { options, report };
-	char *folder = info_format("%s/bus/pci/devices", options->sysfs);
-	int err = each_function(folder, add_if_vfio, &search) ? errno : 0;
-
-	if (err)
-		info_fail(&report->error, info_format("%s: %s", folder, strerror(err)),
-			  info_format("this needs sysfs and a machine with PCI; "
-				      "is %s mounted?", options->sysfs));
-	else if (!report->nr_devices)
-		info_fail(&report->error, info_format("no PCI function is bound to a VFIO driver"),
-			  info_how_to_bind(options));
-	else
-		qsort(report->devices, report->nr_devices, sizeof(*report->devices), by_address);
-	free(folder);
-	return !report->error.cause;
-}
-
 struct names {
 	const struct info_options *options;
 	char *text;			/* a list that grows; NULL while it is empty */
@@ -259,7 +219,7 @@ static void add_if_blocking(const char *address, void *context)
 	free(device.driver);
 }
 
-/* Who keeps a group from being viable, as a list for people; NULL when nobody is seen to. */
+/* The functions that keep a group from being viable, as a list; NULL when none is seen to. */
 char *info_blockers(const struct info_options *options, int group)
 {
 	char *folder = info_format("%s/kernel/iommu_groups/%d/devices", options->sysfs, group);
@@ -287,7 +247,7 @@ static void add_if_nvlink(const char *address, void *context)
 }
 
 /* For a machine where VFIO has nothing: the NVLink2 functions, and how to bind one. */
-char *info_how_to_bind(const struct info_options *options)
+static char *how_to_bind(const struct info_options *options)
 {
 	char *folder = info_format("%s/bus/pci/devices", options->sysfs), *text;
 	struct names names = { .options = options };
@@ -302,4 +262,43 @@ char *info_how_to_bind(const struct info_options *options)
 				   "'%s DEVICE' says how to bind any other one", INFO_NAME);
 	free(names.text);
 	return text;
+}
+
+struct search {
+	const struct info_options *options;
+	struct info_report *report;
+};
+
+static void add_if_vfio(const char *address, void *context)
+{
+	struct search *search = context;
+	struct info_report *report = search->report;
+	struct info_device device;
+
+	info_read_device(search->options, address, &device);
+	if (!device.is_vfio) {
+		free(device.driver);
+		return;
+	}
+	info_add_device(report, &device);
+}
+
+/* Every device VFIO has, in order; 0 with report->error when none can be named. */
+int info_find_devices(const struct info_options *options, struct info_report *report)
+{
+	struct search search = { options, report };
+	char *folder = info_format("%s/bus/pci/devices", options->sysfs);
+	int err = each_function(folder, add_if_vfio, &search) ? errno : 0;
+
+	if (err)
+		info_fail(&report->error, info_format("%s: %s", folder, strerror(err)),
+			  info_format("this needs sysfs and a machine with PCI; "
+				      "is %s mounted?", options->sysfs));
+	else if (!report->nr_devices)
+		info_fail(&report->error, info_format("no PCI function is bound to a VFIO driver"),
+			  how_to_bind(options));
+	else
+		qsort(report->devices, report->nr_devices, sizeof(*report->devices), by_address);
+	free(folder);
+	return !report->error.cause;
 }

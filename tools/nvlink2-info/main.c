@@ -4,14 +4,18 @@
  * NVLink2 regions.
  */
 
-#include "info.h"
-
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "complain.h"
+#include "file.h"
+#include "show.h"
+#include "sysfs.h"
+#include "vfio.h"
+#include "watch.h"
 
 enum { OPTION_SYSFS = 256, OPTION_DEV };
 
@@ -65,45 +69,6 @@ static const char help[] =
 "Exit status: 0 all was read, 1 something could not be read or is broken,\n"
 "2 wrong usage or a failure of the tool itself.\n";
 
-void *info_alloc(void *old, size_t nr, size_t size)
-{
-	void *memory = reallocarray(old, nr, size);
-
-	if (!memory) {
-		fprintf(stderr, INFO_NAME ": out of memory\n");
-		exit(INFO_USAGE);
-	}
-	return memory;
-}
-
-char *info_format(const char *format, ...)
-{
-	va_list args;
-	char *text;
-	int len;
-
-	va_start(args, format);
-	len = vasprintf(&text, format, args);
-	va_end(args);
-	if (len < 0) {
-		fprintf(stderr, INFO_NAME ": out of memory\n");
-		exit(INFO_USAGE);
-	}
-	return text;
-}
-
-/* Takes both texts over. The first failure is the one to report. */
-void info_fail(struct info_error *error, char *cause, char *cure)
-{
-	if (error->cause) {
-		free(cause);
-		free(cure);
-		return;
-	}
-	error->cause = cause;
-	error->cure = cure;
-}
-
 /* Before any complaint; and what a full disk swallowed is no success. */
 static void finish_output(void)
 {
@@ -121,14 +86,6 @@ static void usage_error(const char *what)
 	exit(INFO_USAGE);
 }
 
-static void add_file(struct info_report *report, const char *name)
-{
-	struct info_file file = { .name = name };
-
-	report->files = info_alloc(report->files, report->nr_files + 1, sizeof(file));
-	report->files[report->nr_files++] = file;
-}
-
 static void parse_options(int argc, char **argv, struct info_options *options,
 			  struct info_report *report)
 {
@@ -143,7 +100,7 @@ static void parse_options(int argc, char **argv, struct info_options *options,
 			options->dot = 1;
 			break;
 		case 'f':
-			add_file(report, optarg);
+			info_add_file(report, optarg);
 			break;
 		case 'j':
 			options->json = 1;
@@ -208,87 +165,9 @@ static int choose_devices(int argc, char **argv, const struct info_options *opti
 		if (n < report->nr_devices)
 			continue;
 		info_read_device(options, address, &device);
-		report->devices = info_alloc(report->devices, n + 1, sizeof(device));
-		report->devices[report->nr_devices++] = device;
+		info_add_device(report, &device);
 	}
 	return 1;
-}
-
-static void complain(const char *where, const char *colon, const struct info_error *error)
-{
-	fprintf(stderr, INFO_NAME ": %s%s%s\n", where, colon, error->cause);
-	if (error->cure)
-		fprintf(stderr, "%s\n", error->cure);
-}
-
-static int same_error(const struct info_device *left, const struct info_device *right)
-{
-	return left->error.cause && right->error.cause && left->group == right->group &&
-	       !strcmp(left->error.cause, right->error.cause);
-}
-
-/* What is wrong with a whole group is said once, for all of its devices. */
-static void complain_of_device(const struct info_report *report, size_t which)
-{
-	const struct info_device *devices = report->devices;
-	char *names = info_format("%s", devices[which].address), *longer;
-	size_t n;
-
-	for (n = 0; n < report->nr_devices; n++) {
-		if (n == which || !same_error(&devices[n], &devices[which]))
-			continue;
-		if (n < which) {
-			free(names);
-			return;
-		}
-		longer = info_format("%s, %s", names, devices[n].address);
-		free(names);
-		names = longer;
-	}
-	complain(names, ": ", &devices[which].error);
-	free(names);
-}
-
-/* Says everything that went wrong; the exit status. */
-static int complain_of_all(const struct info_report *report)
-{
-	int status = INFO_OK;
-	size_t n, r;
-
-	if (report->error.cause) {
-		complain("", "", &report->error);
-		status = INFO_UNREADABLE;
-	}
-	for (n = 0; n < report->nr_devices; n++) {
-		const struct info_device *device = &report->devices[n];
-
-		if (device->error.cause) {
-			complain_of_device(report, n);
-			status = INFO_UNREADABLE;
-		}
-		for (r = 0; r < device->nr_regions; r++) {
-			char *where = info_format("%s: region %u", device->address,
-						  device->regions[r].index);
-
-			if (device->regions[r].error.cause) {
-				complain(where, ": ", &device->regions[r].error);
-				status = INFO_UNREADABLE;
-			}
-			free(where);
-		}
-	}
-	for (n = 0; n < report->nr_files; n++) {
-		const struct info_file *file = &report->files[n];
-		const struct info_error *error =
-			file->error.cause ? &file->error : &file->region.error;
-
-		if (error->cause) {
-			complain(strcmp(file->name, "-") ? file->name : "standard input", ": ",
-				 error);
-			status = INFO_UNREADABLE;
-		}
-	}
-	return status;
 }
 
 int main(int argc, char **argv)
@@ -303,7 +182,7 @@ int main(int argc, char **argv)
 			choose_devices(argc, argv, &options, &report);
 		info_watch(&options, &report);
 		finish_output();
-		return complain_of_all(&(struct info_report){ .error = report.error });
+		return info_complain(&(struct info_report){ .error = report.error });
 	}
 	for (n = 0; n < report.nr_files; n++)
 		info_read_file(&report.files[n]);
@@ -311,11 +190,11 @@ int main(int argc, char **argv)
 		info_open_devices(&options, &report);
 
 	if (options.dot)
-		info_print_dot(&report);
+		info_show_dot(&report);
 	else if (options.json)
-		info_print_json(&report);
+		info_show_json(&report);
 	else
-		info_print_text(&options, &report);
+		info_show_text(&options, &report);
 	finish_output();
-	return complain_of_all(&report);
+	return info_complain(&report);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Opens groups and devices, and asks for the regions. */
 
-#include "info.h"
+#include "vfio.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,11 @@
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "explain.h"
+#include "file.h"
+#include "region.h"
+#include "sysfs.h"
 
 /* A region's capabilities take some hundred bytes. More than this is no answer. */
 #define MAX_ARGSZ	(1U << 20)
@@ -166,8 +171,7 @@ static void add_region(int fd, struct info_device *device, unsigned int index)
 			  info_format("the kernel's log may say why (dmesg)"));
 	else
 		info_decode(&region);
-	device->regions = info_alloc(device->regions, device->nr_regions + 1, sizeof(region));
-	device->regions[device->nr_regions++] = region;
+	info_add_region(device, &region);
 }
 
 static void read_device(const struct info_options *options, int fd, struct info_device *device)

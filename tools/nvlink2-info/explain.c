@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What VFIO's errno values mean to the person at the terminal, and what helps. */
 
-#include "info.h"
+#include "explain.h"
 
 #include <errno.h>
 #include <stdlib.h>

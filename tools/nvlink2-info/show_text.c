@@ -1,26 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The report for people. */
 
-#include "info.h"
+#include "show.h"
 
 #include <stdio.h>
 
-/* 64 MiB, 64 KiB, 1.5 GiB, 17 bytes. */
-void info_print_size(unsigned long long size)
-{
-	static const char * const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-	unsigned long long whole = size;
-	unsigned int unit = 0;
-
-	while (whole >= 1024) {
-		whole /= 1024;
-		unit++;
-	}
-	if (size == whole << (10 * unit))
-		printf("%llu %s", whole, units[unit]);
-	else
-		printf("%.1f %s", (double)size / (double)(1ULL << (10 * unit)), units[unit]);
-}
+#include "units.h"
 
 static void print_size(unsigned long long size)
 {
@@ -72,16 +57,6 @@ static void print_access(__u32 flags)
 		printf(" %s%s%s\n", flags & VFIO_REGION_INFO_FLAG_READ ? " read" : "",
 		       flags & VFIO_REGION_INFO_FLAG_WRITE ? " write" : "",
 		       flags & VFIO_REGION_INFO_FLAG_MMAP ? " mmap" : "");
-}
-
-void info_print_speed(__u32 link_speed)
-{
-	const char *gbit = vfio_nvlink2_speed_gbit(link_speed);
-
-	if (gbit)
-		printf("%s Gbit/s", gbit);
-	else
-		printf("unknown (%#x)", link_speed);
 }
 
 /* Records that are not NVLink2's, so that nothing of the buffer goes unsaid. */
@@ -196,7 +171,7 @@ static void print_device(const struct info_options *options, const struct info_r
 		       options->all ? "" : " (--all shows them)");
 }
 
-void info_print_text(const struct info_options *options, const struct info_report *report)
+void info_show_text(const struct info_options *options, const struct info_report *report)
 {
 	size_t n;
 

@@ -4,7 +4,7 @@
  * nobody else's tracing is touched; or reads a trace that was saved.
  */
 
-#include "info.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "units.h"
 
 /* What the kernel's vm_fault_t says, as the tracepoint prints it. */
 #define FAULT_OOM	0x1
