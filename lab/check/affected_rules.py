@@ -171,6 +171,8 @@ RULES = (
     Rule("packaging/dkms.conf", "tests/packaging/test_dkms.py::test_dkms_conf_asks_for_what_the_build_"
          "asks_for"),
     Rule("packaging/debian/**", "tests/packaging/test_deb.py"),
+    Rule("examples/**", "tests/packaging/test_examples.py tests/packaging/test_install.py", "examples"),
+    Rule("examples/regions.py", lint="python-syntax", left="pylint"),
     Rule("VERSION", "tests/packaging/test_version.py"),
     Rule("CHANGELOG.md", "tests/packaging/test_version.py"),
 
@@ -197,7 +199,7 @@ RULES = (
         ("limits", "", _MACHINE), ("machine", "", _MACHINE), ("qemu", "", _MACHINE),
         ("suites", "tests/lab/test_kernelstable.py", _MACHINE), ("suite", "", _MACHINE),
         ("race", "tests/lab/test_suites.py", ""), ("clients", "", "clients"),
-        ("bench", "", "bench"), ("mirror", "tests/lab/test_fetch.py", ""),
+        ("examples", "", "examples"), ("bench", "", "bench"), ("mirror", "tests/lab/test_fetch.py", ""),
         ("privateroot", "tests/lab/test_clients.py", ""), ("unpack", "tests/lab/test_fetch.py", ""),
         ("mutants", "tests/test_defects.py", ""), ("paths", "", _MACHINE), ("progress", "", _MACHINE),
         ("report", "tests/lab/test_conftest.py", ""), ("schedule", "", _MACHINE),
@@ -251,6 +253,7 @@ RULES = (
         ("init.c", _MACHINE), ("test_fault*.c test_copy_map.c fault.[ch]", "fault"),
         ("test_dma.c test_quarantine.c dma.c", "dma"), ("test_topology.c two_gpus.[ch]", "topology"),
         ("test_walker.c test_watch.c test_qemu.c qemu*.[ch]", "clients"), ("test_kvm.c", "kvm"),
+        ("test_examples.c", "examples"),
         ("test_race.c", "7.2-4k/race"), ("test_failnth*.c failnth.h", "6.12-debug/failnth"),
         ("test_kernel_bugs.c", "6.12-debug/kernelbugs"), ("attack*.[ch]", "6.12-debug/attack"),
         ("bench*.[ch]", "bench")) for name in names.split()),

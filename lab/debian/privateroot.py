@@ -95,12 +95,12 @@ class PrivateRoot:
             raise LabError(f"{self.path.name} has {len(found)} packages {package}, not 1")
         return urllib.parse.unquote(found[0].split("_")[1])
 
-    def needed(self, program):
+    def needed(self, program, *modules):
         """
-        A program, its loader and all libraries it needs, as paths in the root. Read from the ELF
-        files, so that it works for another architecture's too.
+        A program, its loader and all libraries that it and its modules need, as paths in the root.
+        Read from the ELF files, so that it works for another architecture's too.
         """
-        found, todo = [], [program, _interpreter(self.file(program))]
+        found, todo = [], [program, _interpreter(self.file(program)), *modules]
         while todo:
             name = todo.pop()
             if name in found:

@@ -9,6 +9,7 @@ from lab.suites import judge
 from lab.suites.attack import AttackSuite
 from lab.suites.bench import BenchSuite
 from lab.suites.clients import ClientSuite
+from lab.suites.examples import ExamplesSuite
 from lab.suites.kernelbugs import BUG_SUITES
 from lab.suites.kunit import KunitSuite
 from lab.suites.race import RaceSuite
@@ -29,6 +30,8 @@ ALL = (
     Suite("topology", _STOCK),
     ClientSuite("clients", _STOCK),
     ClientSuite("kvm", _STOCK),
+    # One with each size of pages, and the oldest and the newest.
+    ExamplesSuite("examples", ("6.12-64k", "7.2-4k")),
     BenchSuite("bench", _STOCK),
     # The other MMU: what is different is how pages of GPU RAM are put in.
     Suite("hash", flavours.HASH),

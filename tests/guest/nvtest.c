@@ -44,6 +44,8 @@ static const struct test *const clients_lists[] = {
 	walker_tests, watch_tests, qemu_tests, NULL
 };
 
+static const struct test *const examples_lists[] = { examples_tests, NULL };
+
 static const struct test *const kvm_lists[] = { kvm_tests, NULL };
 
 static const struct test *const npu2_lists[] = { npu2_tests, NULL };
@@ -69,6 +71,7 @@ static const struct suite suites[] = {
 	{ "topology", topology_lists },
 	{ "clients", clients_lists },
 	{ "kvm", kvm_lists },
+	{ "examples", examples_lists },
 	{ "npu2", npu2_lists },
 	{ "npu2_platform", npu2_platform_lists },
 	{ "npu2_stock", npu2_stock_lists },
