@@ -2,7 +2,7 @@
 """
 Starts a machine whose firmware brings up an NPU2, and tells what was written to its registers.
 
-What firmware and kernel say and write is real; behind the registers is nothing (shim.c), so that
+What firmware and kernel say and write is real; behind the registers is nothing (shim/), so that
 nothing here shows what silicon does.
 """
 
@@ -23,7 +23,7 @@ from lab.npu2 import tree
 from lab.paths import BUILD, write_atomic
 from lab.progress import note
 
-SHIM = Path(__file__).with_name("shim.c")
+SHIM = Path(__file__).with_name("shim")
 # Bytes of each GPU's RAM that exist, from the start of its window of 128 GiB. What is above them is
 # nobody's to touch.
 GPU_RAM = 256 << 20
@@ -64,14 +64,15 @@ def accesses(text):
         access = match and Access(match["way"], match["kind"], int(match["place"], 16),
                                   int(match["size"] or 0), match["name"], int(match["value"], 16))
         if not access or str(access) != line:
-            raise LabError(f"the register log has a line that shim.c does not write: {line!r}")
+            raise LabError(f"the register log has a line that the shim does not write: {line!r}")
         found.append(access)
     return found
 
 
 def shim():
     """Builds what is preloaded into the emulator, for this machine; its path."""
-    return build.program("npu2-shim.so", [SHIM], cross=False, flags=["-shared", "-fPIC"])
+    return build.program("npu2-shim.so", sorted(SHIM.glob("*.c")), cross=False,
+                         flags=["-shared", "-fPIC", "-fvisibility=hidden"])
 
 
 def environment(root, log, ram):

@@ -42,7 +42,7 @@ def test_line_that_was_cut_by_the_end_is_left_out():
     "", "SCOM wr ring 710020 XTS", "SCOM wr 710020/8 XTS = 0000000000000000", "npu2 shim: x",
     "MMIO wr 0800000 ATSD_LAUNCH = 0000000000000000", "SCOM wr ring 710020 XTS = 42"])
 def test_other_line_in_the_log_is_an_error(line):
-    with pytest.raises(LabError, match="a line that shim.c does not write"):
+    with pytest.raises(LabError, match="a line that the shim does not write"):
         machine.accesses(f"{LOG}{line}\n")
 
 
