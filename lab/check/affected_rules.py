@@ -254,7 +254,7 @@ RULES = (
         ("test_dma.c test_quarantine.c dma.c", "dma"), ("test_topology.c two_gpus.[ch]", "topology"),
         ("test_walker.c test_watch.c test_qemu.c qemu*.[ch]", "clients"), ("test_kvm.c", "kvm"),
         ("test_examples.c", "examples"),
-        ("test_race.c", "7.2-4k/race"), ("test_failnth*.c failnth.h", "6.12-debug/failnth"),
+        ("test_race.c race.[ch]", "7.2-4k/race"), ("test_failnth*.c failnth.h", "6.12-debug/failnth"),
         ("test_kernel_bugs.c", "6.12-debug/kernelbugs"), ("attack*.[ch]", "6.12-debug/attack"),
         ("bench*.[ch]", "bench")) for name in names.split()),
     Rule("tests/guest/demo.c", "tests/test_guest.py::test_demo_shows_the_machine"),
