@@ -10,7 +10,7 @@ from functools import partial
 from lab.errors import LabError
 from lab.kernels import flavours, source
 from lab.kernels.build import synchronize
-from lab.lint import coccinelle, compilers
+from lab.lint import coccinelle, compilers, typed
 from lab.paths import BUILD, ROOT, locked, write_atomic
 from lab.progress import note
 from lab.unpack import remove_tree
@@ -118,6 +118,7 @@ SOURCES = {
 }
 SCRIPTS = {
     "pylint": _pylint_findings,
+    "mypy": typed.findings,
     "python-syntax": _syntax_findings,
     "shellcheck": _shell_findings,
 }

@@ -8,7 +8,7 @@ import pytest
 
 from lab.errors import LabError
 from lab.kernels import kernelmake
-from lab.lint import coccinelle, compilers, lint
+from lab.lint import coccinelle, compilers, lint, typed
 from lab.paths import ROOT
 
 TREE = "/somewhere/lint-6.12-4k"
@@ -146,3 +146,29 @@ def test_every_file_of_python_is_read():
             and not file.startswith(tuple(f"{folder}/" for folder in read))] == []
     assert all(any(file == folder or file.startswith(f"{folder}/") for file in files)
                for folder in read if (ROOT / folder).is_dir())
+
+
+@pytest.mark.parametrize("text, lines", [
+    ("def f(x: Any) -> None: ...\n", [1]),
+    ("x: Any = 1  # of YAML: the schema has checked it\n", []),
+    ("# Of YAML: the schema has checked it.\nNode = dict[str, Any]\n", []),
+    ("from typing import Any, cast\nfrom typing import (\n    Any,\n)\n", []),
+    ("x = cast(int, y)\n", [1]),
+    ("x = f()  # type: ignore[no-any-return]\n", [1]),
+    ("x = f()  # type: ignore[no-any-return]  # the library promises it\n", []),
+    ("x = 'Any'  # type: ignore\n", [1]),
+    ('"""Any text."""\n', []),
+])
+def test_what_gets_past_mypy_needs_a_reason(text, lines):
+    assert [int(line.split(":")[1]) for line in typed.without_reason({"a.py": text})] == lines
+
+
+def test_mypy_reads_all_programs_and_no_test():
+    """What `make lint` has pylint read and is no test."""
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=False)
+    names = {name for name in listed.stdout.split()
+             if not re.match(r"tests/|conftest|docs/conf|.*/tests/|abi-tests/selftest/|generated/|examples/",
+                             name)}
+    if not listed.returncode:
+        assert names == set(typed.sources())
+    assert len(typed.sources()) > 100
