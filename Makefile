@@ -92,7 +92,7 @@ abi-face: ## write what the built modules show of themselves into abi-tests/modu
 	@$(setup) test
 	@abi-tests/face --update
 
-abi-matrix: ## write what each detector of the gate sees into abi-tests/MATRIX.md
+abi-matrix: ## write what each detector of the ABI gate sees into abi-tests/MATRIX.md
 	@$(setup) abi
 	@abi-tests/matrix
 

@@ -40,7 +40,7 @@ kernel='bc bison flex patch perl ccache'
 # spatch runs semantic patches that have parts in Python only with libpython3.11.so.
 lint="$demo $codegen $kernel python3-pytest gcc libc6-dev clang sparse coccinelle libpython3-dev"
 lint="$lint pylint mypy shellcheck"
-# The gate looks at every architecture with that architecture's own kernel headers.
+# The ABI gate looks at every architecture with that architecture's own kernel headers.
 abi="clang abigail-tools dwarves python3-pyelftools python3 git $codegen"
 for arch in amd64 arm64 armhf i386 ppc64 ppc64el riscv64 s390x; do
 	abi="$abi linux-libc-dev-$arch-cross"

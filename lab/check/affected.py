@@ -146,7 +146,7 @@ def _add_mutants(chosen, files, known):
 
 
 def matrix():
-    """[(group, name, detectors that see it)] of the gate's listed mutants that break something."""
+    """[(group, name, detectors that see it)] of the ABI gate's listed mutants that break something."""
     rows = [line.strip("| ").split("|") for line in MATRIX.read_text("utf-8").splitlines()
             if line.startswith("| ")]
     detectors = [cell.strip() for cell in rows[0][1:-1]]
@@ -160,7 +160,7 @@ def matrix():
 
 
 def gate_mutants(file):
-    """Names of a few mutants for a file of the gate: those its detector sees best, or of everything."""
+    """Names of a few mutants for a file of the ABI gate: those its detector sees best, or of everything."""
     detectors, found = matrix()
     stem = Path(file).stem
     detector = next((name for name in detectors if "/detectors/" in file
@@ -183,7 +183,7 @@ def gate_mutants(file):
 
 
 def _sample(chosen, files):
-    """Takes a few of the gate's mutants in place of all of them."""
+    """Takes a few of the ABI gate's mutants in place of all of them."""
     if GATE_MUTANTS not in chosen.tests:
         return
     del chosen.tests[GATE_MUTANTS]

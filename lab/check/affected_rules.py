@@ -4,7 +4,7 @@ The table of `make check`: for each file of the tree the quick tests that a chan
 
 Every line whose pattern fits a file counts. `*` stands for a part of a name, `**/` for any folders.
 A file that no line fits selects everything. The budgets on an idle machine with two cores: a minute
-for a template of the generator, a file of the gate or of the tool; two for a file of the driver.
+for a template of the generator, a file of the ABI gate or of the tool; two for a file of the driver.
 """
 
 from typing import NamedTuple
@@ -28,14 +28,14 @@ class Rule(NamedTuple):
 
 _SPARSE = f"gcc-sparse-{KERNEL}"
 _GATE = "abi-tests/selftest/test_gate.py::"
-#: The gate's verdict on the tree, which is what its mutants change.
+#: The ABI gate's verdict on the tree, which is what its mutants change.
 VERDICT = f"{_GATE}test_the_tree_is_compatible_with_its_release_and_it_is_quick"
 GATE_MUTANTS = "abi-tests/selftest/test_mutants.py"
 _GATE_QUICK = " ".join((
     VERDICT, *(f"{_GATE}{name}" for name in (
         "test_a_finding_says_it_all", "test_architectures_are_told_apart", "test_help_and_rules",
         "test_every_rule_is_documented", "test_json"))))
-_GATE_LEFT = "the gate's other mutants and commands (abi-tests/selftest)"
+_GATE_LEFT = "the ABI gate's other mutants and commands (abi-tests/selftest)"
 _FACE = f"abi-tests/selftest/test_face.py::test_committed_face_fits_the_modules[{KERNEL}]"
 #: Mutants of what is built into kernels fit the sources.
 KERNEL_MUTANTS = "tests/lab/test_mutants.py::test_mutant_fits_and_test_mutants_compiles_it"
@@ -122,7 +122,7 @@ RULES = (
     Rule("codegen/tests/data/**", "codegen/tests/test_marshalling.py codegen/tests/test_golden.py"),
     Rule("codegen/tests/shim/**", "codegen/tests/test_marshalling.py codegen/tests/test_evolution.py"),
 
-    # The gate. Its 189 mutants take minutes; a few of each file's own are chosen (affected.py).
+    # The ABI gate. Its 189 mutants take minutes; a few of each file's own are chosen (affected.py).
     Rule("abi-tests/abigate/**", f"{_GATE_QUICK} {GATE_MUTANTS}", lint="python-syntax",
          left=f"{_GATE_LEFT}, pylint"),
     Rule("abi-tests/abigate/facediff.py", "abi-tests/selftest/test_facediff.py"),
@@ -138,9 +138,9 @@ RULES = (
     Rule("abi-tests/gate", _GATE_QUICK, lint="python-syntax", left=_GATE_LEFT),
     Rule("abi-tests/face", f"{_FACE} abi-tests/selftest/test_face.py::test_command_without_what_it_needs",
          lint="python-syntax", left="the other kernels' faces"),
-    Rule("abi-tests/matrix", lint="python-syntax", left="the matrix itself: all of the gate's mutants"),
-    Rule("abi-tests/MATRIX.md", left="test_matrix_is_up_to_date: all of the gate's mutants"),
-    Rule("abi-tests/mutants.yaml", GATE_MUTANTS, left="the gate's other mutants"),
+    Rule("abi-tests/matrix", lint="python-syntax", left="the matrix itself: all of the ABI gate's mutants"),
+    Rule("abi-tests/MATRIX.md", left="test_matrix_is_up_to_date: all of the ABI gate's mutants"),
+    Rule("abi-tests/mutants.yaml", GATE_MUTANTS, left="the ABI gate's other mutants"),
     Rule("abi-tests/exceptions.yaml", VERDICT),
     Rule("abi-tests/module-face.txt", f"{_FACE} tests/docs/test_abi.py", left="the other kernels' faces"),
     Rule("abi-tests/baselines/**", f"{VERDICT} abi-tests/selftest/test_gate_release.py::"

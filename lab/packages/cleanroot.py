@@ -5,7 +5,7 @@ Installs the Debian packages in a root with nothing but apt in it, uses them, an
     python3 -m lab.packages.cleanroot
 
 `make test-deb`: it needs Debian's mirror, mmdebstrap, and root or user namespaces; about three
-minutes, most of them for what the gate depends on. Exit status: 0 all well; 1 something failed;
+minutes, most of them for what the ABI gate depends on. Exit status: 0 all well; 1 something failed;
 2 it could not be tried.
 """
 

@@ -49,14 +49,14 @@ known_to_dkms() {
 
 check 'nothing of ours is there before' test -z "$(ours)"
 check 'the index is read' apt-get -q update
-# What the gate looks at on this machine's own architecture is recommended, and pkg-config is what
+# What the ABI gate looks at on this machine's own architecture is recommended, and pkg-config is what
 # a program's author has.
 check 'the packages install' apt-get -q -y --no-install-recommends install \
 	/debs/*.deb linux-libc-dev-amd64-cross pkgconf linux-libc-dev
 check 'nvlink2-info runs' sh -c 'nvlink2-info --version | grep "$(cat /debs/VERSION)"'
 check 'the Python module is found' decodes
 check 'a program with the header compiles' compiles
-check 'the gate compares two headers' gate_compares
+check 'the ABI gate compares two headers' gate_compares
 check 'DKMS has the module' known_to_dkms
 for file in /usr/share/man/man1/nvlink2-info.1.gz /usr/share/man/man1/vfio-nvlink2-gate.1.gz \
 	/usr/share/bash-completion/completions/nvlink2-info \

@@ -160,7 +160,7 @@ def budgets():
             done = subprocess.run([str(word) for word in command], cwd=ROOT, capture_output=True,
                                   text=True, check=False)
             taken = time.monotonic() - started
-            # The gate's 1 is about the interface, and took as long.
+            # The ABI gate's 1 is about the interface, and took as long.
             if done.returncode not in (0, 1):
                 raise LabError(f"{name} failed: {(done.stdout + done.stderr).strip()[-500:]}")
             best = taken if best is None else min(best, taken)
