@@ -6,7 +6,7 @@
 import sys
 
 
-def main():
+def main() -> int:
     """Runs the generator, or says what it lacks, and returns the exit status."""
     if sys.version_info < (3, 11):
         print("codegen: needs Python 3.11 or newer, this is %d.%d; on Debian 12 run it as "

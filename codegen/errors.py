@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: The keys and indices that lead to a part of the document.
+Place = tuple[str | int, ...]
+
 
 @dataclass(frozen=True, order=True)
 class Finding:

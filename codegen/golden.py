@@ -3,13 +3,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from .model import Golden, Record, Spec
 
 #: vfio-pci gives every region 1 TiB of the device file's offsets.
 _OFFSET_SHIFT = 40
 
+_T = TypeVar("_T")
 
-def _pack(record: Record, values: dict[str, int | bytes]) -> bytes:
+
+def _defined(thing: _T | None) -> _T:
+    """What the rules have seen to be there."""
+    if thing is None:
+        raise LookupError("the spec names something that is not defined; `codegen check` says what")
+    return thing
+
+
+def _pack(record: Record, values: Mapping[str, int | bytes]) -> bytes:
     raw = bytearray(record.size)
     for field in record.fields:
         value = values.get(field.name, 0)
@@ -21,17 +33,18 @@ def _pack(record: Record, values: dict[str, int | bytes]) -> bytes:
 
 def region_info(spec: Spec, golden: Golden) -> bytes:
     """One whole buffer, with argsz exactly its length."""
-    region = spec.region(golden.region)
-    info = spec.core_struct("vfio_region_info")
-    header = spec.core_struct("vfio_info_cap_header")
+    region = _defined(spec.region(golden.region))
+    info = _defined(spec.core_struct("vfio_region_info"))
+    header = _defined(spec.core_struct("vfio_info_cap_header"))
 
     # The TYPE record comes from the core, ahead of the region's own.
-    chain = [(spec.core_struct("vfio_region_info_cap_type"), spec.core_number("VFIO_REGION_INFO_CAP_TYPE"), 1,
-              {"type": spec.region_type(spec.vendor(region.vendor)),
-               "subtype": spec.subtype(region.subtype).value})]
+    chain = [(_defined(spec.core_struct("vfio_region_info_cap_type")),
+              spec.core_number("VFIO_REGION_INFO_CAP_TYPE"), 1,
+              {"type": spec.region_type(_defined(spec.vendor(region.vendor))),
+               "subtype": _defined(spec.subtype(region.subtype)).value})]
     for cap in spec.region_capabilities(region):
         chain.append((cap, cap.id, cap.version,
-                      {f.name: golden.values[f.source] for f in cap.data_fields}))
+                      {f.name: golden.values[f.source] for f in cap.fields if f.source}))
 
     total = info.size + sum(record.size for record, *_ in chain)
     # The core adds CAPS to whatever the region was registered with.

@@ -8,6 +8,7 @@ ABIs align it to 8, as LP64 does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,9 +43,11 @@ HEADER = Shape(8, 4)
 class HasLayout(Protocol):
     """A member of a struct, as far as layout is concerned."""
 
-    name: str
-    type: str
-    count: int | None
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def count(self) -> int | None: ...
 
 
 def shape(type_name: str, abi: Abi) -> Shape:
@@ -70,7 +73,7 @@ def _round_up(value: int, step: int) -> int:
     return (value + step - 1) // step * step
 
 
-def lay_out(fields: list, abi: Abi) -> Layout:
+def lay_out(fields: Sequence[HasLayout], abi: Abi) -> Layout:
     """Returns the layout that the compiler gives the fields in this order."""
     offset, align, offsets = 0, 1, []
     for field in fields:

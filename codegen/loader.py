@@ -11,13 +11,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from .errors import Finding, SpecError, UsageError
+from .errors import Finding, Place, SpecError, UsageError
 
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\Z")
 _HEX = re.compile(r"0x[0-9a-fA-F]+\Z")
+
+#: A mapping of a document. Any, for what its keys and values are the schema has checked.
+Entry = dict[str, Any]
+
+_Node = yaml.MappingNode | yaml.SequenceNode | yaml.ScalarNode
 
 
 class Document:
@@ -26,19 +32,19 @@ class Document:
     def __init__(self, file: str):
         self.file = file
         self.data: object = {}
-        self._lines: dict[tuple, int] = {}
+        self._lines: dict[Place, int] = {}
 
-    def mark(self, path: tuple, line: int) -> None:
+    def mark(self, path: Place, line: int) -> None:
         self._lines[path] = line
 
-    def line(self, path: tuple) -> int:
+    def line(self, path: Place) -> int:
         """Line of a key or item; of what encloses it when there is no such key."""
         path = tuple(path)
         while path and path not in self._lines:
             path = path[:-1]
         return self._lines.get(path, 1)
 
-    def finding(self, path: tuple, rule: str, message: str) -> Finding:
+    def finding(self, path: Place, rule: str, message: str) -> Finding:
         return Finding(self.file, self.line(path), message, rule)
 
 
@@ -52,7 +58,7 @@ class _Builder:
         line = node.start_mark.line + 1
         self.findings.append(Finding(self.document.file, line, message, rule))
 
-    def build(self, node: yaml.Node, path: tuple) -> object:
+    def build(self, node: _Node, path: Place) -> object:
         # An alias is the very node it refers to, and may be inside of that.
         if id(node) in self._seen:
             return None
@@ -63,11 +69,11 @@ class _Builder:
             return [self._item(item, path + (n,)) for n, item in enumerate(node.value)]
         return self._scalar(node)
 
-    def _item(self, node: yaml.Node, path: tuple) -> object:
+    def _item(self, node: _Node, path: Place) -> object:
         self.document.mark(path, node.start_mark.line + 1)
         return self.build(node, path)
 
-    def _mapping(self, node: yaml.MappingNode, path: tuple) -> dict:
+    def _mapping(self, node: yaml.MappingNode, path: Place) -> dict[str, object]:
         result: dict[str, object] = {}
         first: dict[str, int] = {}
         for key, value in node.value:

@@ -6,8 +6,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Protocol, TypedDict, TypeVar
 
-from .layout import ABIS, C_NAMES, LP64, Layout, field_size, lay_out
+from .errors import Place
+from .layout import ABIS, C_NAMES, LP64, Abi, Layout, field_size, lay_out
 
 #: Of the core's definitions, the ones the generator itself computes with.
 CORE_CONSTANTS = ("VFIO_REGION_INFO_FLAG_READ", "VFIO_REGION_INFO_FLAG_WRITE",
@@ -19,11 +21,31 @@ CORE_STRUCTS = {"vfio_info_cap_header": ("id", "version", "next"),
                 "vfio_region_info_cap_type": ("header", "type", "subtype")}
 
 
+class Named(Protocol):
+    """An entry that is found by its name."""
+
+    @property
+    def at(self) -> Place: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+_T = TypeVar("_T", bound=Named)
+
+
+class Told(TypedDict):
+    """What a version of the interface brought."""
+
+    version: int
+    doc: str
+
+
 @dataclass(frozen=True)
 class Constant:
     """A number with a name: constants, link speeds, subtypes, the core's constants."""
 
-    at: tuple
+    at: Place
     name: str
     value: int
     doc: str
@@ -42,7 +64,7 @@ class Constant:
 class Vendor:
     """A PCI vendor that types of regions belong to."""
 
-    at: tuple
+    at: Place
     name: str
     id: int
     doc: str
@@ -60,7 +82,7 @@ class Vendor:
 class Value:
     """A value that the driver supplies and fields draw from."""
 
-    at: tuple
+    at: Place
     name: str
     type: str
     doc: str
@@ -70,7 +92,7 @@ class Value:
 class Field:
     """One field of a record, where it stands and what fills it."""
 
-    at: tuple
+    at: Place
     name: str
     type: str
     offset: int
@@ -102,7 +124,7 @@ class Field:
 class Record:
     """A struct: a capability record, or one of the core's."""
 
-    at: tuple
+    at: Place
     struct: str
     size: int
     doc: str
@@ -115,7 +137,7 @@ class Record:
     deprecated: int | None = None
     also_in: str | None = None
 
-    def layout(self, abi=LP64) -> Layout:
+    def layout(self, abi: Abi = LP64) -> Layout:
         return lay_out(self.fields, abi)
 
     @property
@@ -149,7 +171,7 @@ class Size:
 class Region:
     """A device region and the capabilities it carries."""
 
-    at: tuple
+    at: Place
     name: str
     vendor: str
     subtype: str
@@ -169,7 +191,7 @@ class Region:
 
 @dataclass(frozen=True)
 class PciId:
-    at: tuple
+    at: Place
     vendor: str
     device: int
     doc: str
@@ -177,7 +199,7 @@ class PciId:
 
 @dataclass(frozen=True)
 class DriverConstant:
-    at: tuple
+    at: Place
     name: str
     value: int | str
     doc: str
@@ -189,7 +211,7 @@ class DriverConstant:
 
 @dataclass(frozen=True)
 class Check:
-    at: tuple
+    at: Place
     rule: str
     doc: str
     of: str | None = None
@@ -200,7 +222,7 @@ class Check:
 class Property:
     """One device-tree property that a guest is given."""
 
-    at: tuple
+    at: Place
     name: str
     type: str
     required: bool
@@ -217,7 +239,7 @@ class Property:
 
 @dataclass(frozen=True)
 class Node:
-    at: tuple
+    at: Place
     name: str
     title: str
     doc: str
@@ -226,7 +248,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Golden:
-    at: tuple
+    at: Place
     file: str
     region: str
     index: int
@@ -237,7 +259,7 @@ class Golden:
 
 @dataclass(frozen=True)
 class Reserved:
-    at: tuple
+    at: Place
     doc: str
     value: int = 0
     name: str = ""
@@ -251,7 +273,7 @@ class Spec:
     name: str
     version: int
     doc: str
-    history: list[dict]
+    history: list[Told]
     core_header: str
     core_constants: list[Constant]
     core_structs: list[Record]
@@ -273,7 +295,7 @@ class Spec:
     reserved_link_speeds: list[Reserved]
     reserved_names: list[Reserved]
 
-    def vendor(self, name: str) -> Vendor | None:
+    def vendor(self, name: str | None) -> Vendor | None:
         return _find(self.vendors, name)
 
     def subtype(self, name: str) -> Constant | None:
@@ -322,7 +344,8 @@ class Spec:
 
     def region_values(self, region: Region) -> list[str]:
         """Names of the values the region's records draw from, without repeats."""
-        sources = [f.source for cap in self.region_capabilities(region) for f in cap.data_fields]
+        sources = [f.source for cap in self.region_capabilities(region) for f in cap.fields
+                   if f.source]
         return list(dict.fromkeys(sources))
 
     @property
@@ -330,5 +353,5 @@ class Spec:
         return [prop for node in self.nodes for prop in node.properties]
 
 
-def _find(things: list, name: str):
+def _find(things: list[_T], name: str | None) -> _T | None:
     return next((thing for thing in things if thing.name == name), None)

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from .model import Check, Property, Spec
+from .errors import Place
+from .model import Check, Named, Property, Spec
 
-Complaint = tuple[str, tuple, str]
+Complaint = tuple[str, Place, str]
 
 _WITH_LIMIT = ("ALIGNED", "MAX")
 _NUMBERS = {"NON_ZERO": ("u32", "u64", "u64[]", "u64[2]"),
@@ -19,7 +20,7 @@ _NUMBERS = {"NON_ZERO": ("u32", "u64", "u64[]", "u64[2]"),
 _OF_RANGE = ("NO_WRAP", "NOT_SYSTEM_RAM")
 
 
-def _listed(things: list) -> str:
+def _listed(things: Sequence[Named]) -> str:
     return ", ".join(thing.name for thing in things) or "none"
 
 

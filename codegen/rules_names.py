@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from .model import CORE_CONSTANTS, CORE_STRUCTS, Spec
+from .errors import Place
+from .model import CORE_CONSTANTS, CORE_STRUCTS, Constant, Field, Named, Record, Region, Spec
 
-Complaint = tuple[str, tuple, str]
+Complaint = tuple[str, Place, str]
 
 _C_KEYWORDS = frozenset("""
     alignas alignof and asm auto bitand bitor bool break case catch char char16_t char32_t char8_t
@@ -25,7 +26,8 @@ _DECODED = ("index", "flags", "size", "offset", "kind", "type", "subtype", "has_
             "unknown_caps")
 
 
-def _repeats(rule: str, what: str, cure: str, items: list[tuple]) -> Iterator[Complaint]:
+def _repeats(rule: str, what: str, cure: str,
+             items: Iterable[tuple[object, Place, object, str]]) -> Iterator[Complaint]:
     """`items` are (key, at, shown, owner); all of a key but the first are complained about."""
     first: dict[object, str] = {}
     for key, at, shown, owner in items:
@@ -35,13 +37,14 @@ def _repeats(rule: str, what: str, cure: str, items: list[tuple]) -> Iterator[Co
             first[key] = owner
 
 
-def _c_names(spec: Spec) -> list[tuple[str, tuple, str]]:
+def _c_names(spec: Spec) -> list[tuple[str, Place, str]]:
     """Every name that is visible to C at file scope: (name, place, what it is)."""
-    names = [("VFIO_NVLINK2_ABI_VERSION", ("abi", "version"), "the ABI version")]
-    for thing in spec.core_constants:
-        names.append((thing.name, thing.at + ("name",), "a constant of the core"))
-    for thing in spec.core_structs:
-        names.append((thing.struct, thing.at + ("name",), "a struct of the core"))
+    names: list[tuple[str, Place, str]] = [
+        ("VFIO_NVLINK2_ABI_VERSION", ("abi", "version"), "the ABI version")]
+    for constant in spec.core_constants:
+        names.append((constant.name, constant.at + ("name",), "a constant of the core"))
+    for struct in spec.core_structs:
+        names.append((struct.struct, struct.at + ("name",), "a struct of the core"))
     for vendor in spec.vendors:
         names.append((vendor.constant, vendor.at + ("name",), f"vendor {vendor.name}'s"))
         names.append((vendor.type_constant, vendor.at + ("name",), f"vendor {vendor.name}'s"))
@@ -60,9 +63,10 @@ def _duplicate_names(spec: Spec) -> Iterator[Complaint]:
     cure = "choose another"
     yield from _repeats("duplicate-name", "name", cure,
                         [(name, at, name, owner) for name, at, owner in _c_names(spec)])
-    groups = (("vendor", spec.vendors), ("value", spec.values), ("capability", spec.capabilities),
-              ("region", spec.regions), ("driver constant", spec.driver_constants),
-              ("device-tree node", spec.nodes))
+    groups: tuple[tuple[str, Sequence[Named]], ...] = (
+        ("vendor", spec.vendors), ("value", spec.values), ("capability", spec.capabilities),
+        ("region", spec.regions), ("driver constant", spec.driver_constants),
+        ("device-tree node", spec.nodes))
     for what, things in groups:
         yield from _repeats("duplicate-name", what, cure,
                             [(t.name, t.at + ("name",), t.name, "defined above") for t in things])
@@ -97,13 +101,14 @@ def _first_per_location(complaints: Iterator[Complaint]) -> Iterator[Complaint]:
             yield complaint
 
 
-def _used_names(spec: Spec) -> Iterator[tuple[str, tuple]]:
+def _used_names(spec: Spec) -> Iterator[tuple[str, Place]]:
     for name, at, _ in _c_names(spec):
         yield name, at
     for record in spec.capabilities:
         for field in record.fields:
             yield field.name, field.at + ("name",)
-    for things in (spec.values, spec.capabilities, spec.regions):
+    named: tuple[Sequence[Named], ...] = (spec.values, spec.capabilities, spec.regions)
+    for things in named:
         for thing in things:
             yield thing.name, thing.at + ("name",)
 
@@ -140,7 +145,8 @@ def _reserved_numbers(spec: Spec) -> Iterator[Complaint]:
         if cap.id in ids:
             yield ("reserved-id", cap.at + ("id",), f"capability id {cap.id} is reserved: "
                    f"{ids[cap.id]} Take one that was never used")
-    subtypes = {(entry.vendor, entry.value): entry.doc for entry in spec.reserved_subtypes}
+    subtypes: dict[tuple[str | None, int], str] = {
+        (entry.vendor, entry.value): entry.doc for entry in spec.reserved_subtypes}
     for subtype in spec.subtypes:
         key = (subtype.vendor, subtype.value)
         if key in subtypes:
@@ -160,7 +166,8 @@ def _versions(spec: Spec) -> Iterator[Complaint]:
                f"{spec.version}; give each version from 1 to {spec.version} an entry, in order")
 
     things = spec.constants + spec.subtypes + spec.link_speeds + spec.capabilities + spec.regions
-    dated = [(thing, spec.version, "ABI version") for thing in things]
+    dated: list[tuple[Constant | Record | Region | Field, int, str]] = [
+        (thing, spec.version, "ABI version") for thing in things]
     dated += [(field, cap.version, f"{cap.name}'s version")
               for cap in spec.capabilities for field in cap.fields]
     for thing, limit, what in dated:

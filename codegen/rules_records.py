@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .errors import Place
 from .layout import ABIS, HEADER, LP64
 from .model import Field, Record, Spec
 
-Complaint = tuple[str, tuple, str]
+Complaint = tuple[str, Place, str]
 
 
 def _places(record: Record) -> Iterator[Complaint]:
@@ -22,9 +23,10 @@ def _places(record: Record) -> Iterator[Complaint]:
         yield from disorder
         return
 
-    end, previous = 0, None
+    end = 0
+    previous: Field | None = None
     for field in record.fields:
-        if field.offset < end:
+        if previous and field.offset < end:
             yield ("record-overlap", field.at + ("offset",),
                    f"field {field.name} at offset {field.offset} overlaps {previous.name}, which "
                    f"ends at {end}; move it to {end} or behind")

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from .model import Golden, Region, Spec
+from .errors import Place
+from .model import Golden, Named, Region, Spec
 
-Complaint = tuple[str, tuple, str]
+Complaint = tuple[str, Place, str]
 
 _BITS = {"u8": 8, "u16": 16, "u32": 32, "u64": 64}
 
 
-def _listed(things: list) -> str:
+def _listed(things: Sequence[Named]) -> str:
     return ", ".join(thing.name for thing in things) or "none"
 
 

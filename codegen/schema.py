@@ -9,16 +9,28 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Protocol, cast
 
 import jsonschema
 
 from . import loader
-from .errors import Finding, SpecError
-from .loader import Document
+from .errors import Finding, Place, SpecError
+from .loader import Document, Entry
 
 _TYPES = {"object": "a mapping", "array": "a list", "string": "text", "integer": "a number",
           "boolean": "true or false"}
+
+
+class _Departure(Protocol):
+    """What jsonschema says of one; its stubs are wrong about the keyword."""
+
+    validator: str              # the keyword that is broken
+    validator_value: Any        # what the schema has for it: each keyword has a kind of its own
+    instance: Any               # what the document has: anything, for it is wrong
+    schema: Entry
+    absolute_path: Iterable[str | int]
 
 
 def _shown(value: object) -> str:
@@ -32,7 +44,7 @@ def _shown(value: object) -> str:
     return f"'{text if len(text) <= 40 else text[:37] + '...'}'"
 
 
-def _name(path: tuple) -> str:
+def _name(path: Place) -> str:
     """`capabilities[0].fields[1].offset`"""
     text = ""
     for part in path:
@@ -41,7 +53,7 @@ def _name(path: tuple) -> str:
 
 
 
-def _unknown_keys(document: Document, err, path: tuple) -> list[Finding]:
+def _unknown_keys(document: Document, err: _Departure, path: Place) -> list[Finding]:
     known = sorted(err.schema.get("properties", {}))
     patterns = err.schema.get("patternProperties", {})
     findings = []
@@ -57,12 +69,12 @@ def _unknown_keys(document: Document, err, path: tuple) -> list[Finding]:
     return findings
 
 
-def _missing_keys(document: Document, err, path: tuple) -> list[Finding]:
+def _missing_keys(document: Document, err: _Departure, path: Place) -> list[Finding]:
     return [document.finding(path, "schema", f"'{key}' is missing in {_name(path)}; add it")
             for key in err.validator_value if key not in err.instance]
 
 
-def _phrase(err) -> str:  # pylint: disable=too-many-return-statements  # one a keyword
+def _phrase(err: _Departure) -> str:  # pylint: disable=too-many-return-statements  # one a keyword
     """Says why one value is wrong, and which would be right."""
     kind, wanted, given = err.validator, err.validator_value, _shown(err.instance)
     if kind == "type":
@@ -91,7 +103,7 @@ def _phrase(err) -> str:  # pylint: disable=too-many-return-statements  # one a 
     return f"breaks '{kind}' of the schema; see spec/schema.yaml"
 
 
-def _findings(document: Document, err) -> list[Finding]:
+def _findings(document: Document, err: _Departure) -> list[Finding]:
     path = tuple(err.absolute_path)
     if err.validator == "additionalProperties":
         return _unknown_keys(document, err, path)
@@ -100,14 +112,15 @@ def _findings(document: Document, err) -> list[Finding]:
     return [document.finding(path, "schema", f"{_name(path)} {_phrase(err)}")]
 
 
-def load_schema(path: Path) -> dict:
+def load_schema(path: Path) -> Entry:
     """The schema itself; a fault in it is ours, not the spec author's."""
-    schema = loader.load(path).data
+    # What is no mapping is no schema, as the next line says.
+    schema = cast(Entry, loader.load(path).data)
     jsonschema.Draft202012Validator.check_schema(schema)
     return schema
 
 
-def validate(document: Document, schema: dict) -> None:
+def validate(document: Document, schema: Entry) -> None:
     """Raise SpecError with every departure from the schema."""
     validator = jsonschema.Draft202012Validator(schema)
     findings = [finding for err in validator.iter_errors(document.data)
