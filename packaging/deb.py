@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,12 +33,12 @@ class DebError(Exception):
     """The packages cannot be built; the text says why and what to do."""
 
 
-def version():
+def version() -> str:
     """The one version of the project."""
     return (ROOT / "VERSION").read_text("ascii").strip()
 
 
-def builder():
+def builder() -> str:
     """Name and address of who builds, as Debian's own tools find them."""
     git = {key: subprocess.run([*GIT, "config", f"user.{key}"], check=False, text=True,
                                capture_output=True).stdout.strip() for key in ("name", "email")}
@@ -46,7 +47,7 @@ def builder():
     return f"{name} <{address}>"
 
 
-def _run(words, what, folder=ROOT, log=None):
+def _run(words: Iterable[object], what: str, folder: Path = ROOT, log: Path | None = None) -> str:
     done = subprocess.run([str(word) for word in words], cwd=folder, text=True, check=False,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT if log else subprocess.PIPE,
@@ -59,7 +60,7 @@ def _run(words, what, folder=ROOT, log=None):
     return done.stdout
 
 
-def unpack(commit, target):
+def unpack(commit: str, target: Path) -> Path:
     """Puts a commit into a folder, with debian/ where packages have it; returns the folder."""
     archive = subprocess.run([*GIT, "archive", "--format=tar", commit], check=False,
                              capture_output=True)
@@ -80,7 +81,7 @@ def unpack(commit, target):
     return target
 
 
-def build(commit, out):
+def build(commit: str, out: Path) -> list[Path]:
     """Builds the packages of a commit; their paths."""
     missing = sorted({package for program, package in PROGRAMS.items() if not shutil.which(program)})
     if missing:
@@ -96,7 +97,7 @@ def build(commit, out):
     return sorted(out.glob("*.deb"))
 
 
-def complaints(out):
+def complaints(out: Path) -> list[str]:
     """Returns the errors and warnings of lintian about the packages."""
     changes, = out.glob("*.changes")
     done = subprocess.run(["lintian", "--suppress-tags", ",".join(_SUPPRESSED), "--allow-root",
@@ -107,7 +108,7 @@ def complaints(out):
     return [line for line in done.stdout.splitlines() if line.startswith(("E: ", "W: "))]
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
         prog="make deb", description="Build the Debian packages from a commit and ask lintian.",

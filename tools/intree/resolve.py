@@ -74,11 +74,16 @@ def _members(body: str) -> str:
     return "".join(f"\t{word}\n" for word in words if word)
 
 
-def _called(text: str, macro: re.Match) -> str:
+def _inserted(text: str, use: re.Pattern[str], body: str) -> str:
+    """A file with a macro's expansion in the place of its uses."""
+    return use.sub(lambda used: f"{_members(body)[:-1]}{used[1]}\n", text)
+
+
+def _called(text: str, macro: re.Match[str]) -> str:
     """A file with what a macro with arguments stands for in the place of its calls."""
     names = [name.strip() for name in macro[2].split(",")]
 
-    def expanded(call: re.Match) -> str:
+    def expanded(call: re.Match[str]) -> str:
         given = dict(zip(names, (part.strip() for part in call[1].split(",")), strict=True))
         return re.sub("|".join(rf"\b{name}\b" for name in names),
                       lambda word: given[word[0]], macro[3])
@@ -96,8 +101,7 @@ def resolve(files: dict[str, str], version: tuple[int, int, int]) -> dict[str, s
         if users:
             header = header.replace(match[0], "")
             for name in users:
-                files[name] = use.sub(lambda used, body=match[2]:
-                                      f"{_members(body)[:-1]}{used[1]}\n", files[name])
+                files[name] = _inserted(files[name], use, match[2])
     for macro in list(_CALL.finditer(header)):
         header = header.replace(macro[0], "")
         files = {name: _called(text, macro) for name, text in files.items()}

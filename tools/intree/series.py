@@ -21,7 +21,9 @@ import subprocess
 import tempfile
 import textwrap
 from dataclasses import dataclass
+from email.message import EmailMessage
 from pathlib import Path
+from typing import cast
 
 from . import tree as in_tree
 from .tree import DRIVER, HEADER, INSERTIONS, ROOT, TreeError
@@ -82,7 +84,8 @@ _OTHER_REPOSITORY = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_D
                      "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_NAMESPACE"}
 
 
-def _git(repository: Path, *arguments: object, check: bool = True) -> subprocess.CompletedProcess:
+def _git(repository: Path, *arguments: object,
+         check: bool = True) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if key not in _OTHER_REPOSITORY}
     done = subprocess.run(["git", "-C", str(repository), *map(str, arguments)], text=True,
                           capture_output=True, check=False, env=environment | {"LC_ALL": "C"})
@@ -132,7 +135,9 @@ def platform_files(patch: str) -> dict[str, str]:
 
 def message_of(patch: str) -> str:
     """The commit message a patch carries."""
-    mail = email.message_from_string(patch.partition("\n")[2], policy=email.policy.default)
+    # It is this policy that makes the message one with get_content().
+    mail = cast(EmailMessage, email.message_from_string(patch.partition("\n")[2],
+                                                        policy=email.policy.default))
     subject = re.sub(r"^\[PATCH[^]]*\] ", "", " ".join(mail["Subject"].split()))
     return f"{subject}\n\n{mail.get_content().partition(chr(10) + '---' + chr(10))[0].strip()}\n"
 

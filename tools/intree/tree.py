@@ -10,6 +10,7 @@ Puts the driver into a kernel's source tree, where such a driver lives, and take
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,8 @@ INSERTIONS = (
 )
 
 
-def version_of(tree: Path, supported: tuple = SUPPORTED) -> tuple[int, int, int]:
+def version_of(tree: Path,
+               supported: tuple[tuple[int, int], ...] = SUPPORTED) -> tuple[int, int, int]:
     """The version of a kernel's source tree; TreeError when it is none, or another one."""
     makefile = tree / "Makefile"
     if not makefile.is_file():
@@ -64,7 +66,7 @@ def version_of(tree: Path, supported: tuple = SUPPORTED) -> tuple[int, int, int]
              for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL")]
     if not all(found):
         raise TreeError(f"{makefile} tells no version: {tree} is no kernel source tree")
-    major, minor, patch = (int(match[1]) for match in found)
+    major, minor, patch = (int(match[1]) for match in found if match)
     if (major, minor) not in supported:
         known = " and ".join(f"{a}.{b}" for a, b in supported)
         raise TreeError(f"{tree} is Linux {major}.{minor}; this puts the driver into {known} "
@@ -74,8 +76,10 @@ def version_of(tree: Path, supported: tuple = SUPPORTED) -> tuple[int, int, int]
 
 def _makefile(text: str) -> str:
     """A Kbuild file as a tree's Makefile: what it includes lies beside it."""
-    text, count = re.subn(r"^ccflags-y \+= .*\n", lambda line: "ccflags-y += -I$(src)" + (
-        "/..\n" if "$(src)/.." in line[0].split()[2] else "\n"), text, count=1, flags=re.M)
+    def included(line: re.Match[str]) -> str:
+        return "ccflags-y += -I$(src)" + ("/..\n" if "$(src)/.." in line[0].split()[2] else "\n")
+
+    text, count = re.subn(r"^ccflags-y \+= .*\n", included, text, count=1, flags=re.M)
     if count != 1:
         raise TreeError("a Kbuild file of the driver has no line `ccflags-y +=`")
     return text
@@ -147,7 +151,7 @@ def write(tree: Path, files: dict[str, str]) -> int:
     return count
 
 
-def clear(tree: Path, keep: set[str] = frozenset()) -> int:
+def clear(tree: Path, keep: Container[str] = ()) -> int:
     """Removes the driver's files, whatever version of it left them; how many."""
     ours = [path for path in sorted((tree / DRIVER).rglob("*")) if path.is_file()]
     single = (HEADER, PAGE, *(f"{ABI}/{name}" for name in _ABI_FILES))
