@@ -5,12 +5,13 @@ import sys
 
 from docs.builder import manual
 from lab.errors import LabError
+from lab.paths import ROOT
 
 
-def main():
+def main() -> int:
     """The command; returns its exit status."""
     try:
-        status, text = manual.build(manual.ROOT, manual.OUTPUT)
+        status, text = manual.build(ROOT, manual.OUTPUT)
     except LabError as error:
         print(f"docs: {error}", file=sys.stderr)
         return 2
@@ -18,7 +19,7 @@ def main():
         print(text, file=sys.stderr, end="")
         print("docs: the manual has warnings; each is above", file=sys.stderr)
         return 1
-    print(f"docs: {manual.OUTPUT.relative_to(manual.ROOT)}/html/index.html")
+    print(f"docs: {manual.OUTPUT.relative_to(ROOT)}/html/index.html")
     return 0
 
 

@@ -5,6 +5,8 @@ really have: parameters, files in sysfs and debugfs, tracepoints and their field
 """
 
 import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 TAGS = ("What", "Date", "KernelVersion", "Contact", "Description", "Users")
@@ -25,15 +27,15 @@ class AbiError(Exception):
 class Entry(NamedTuple):
     """One entry: its file, and the text of each tag without its indentation."""
     file: str
-    tags: dict
+    tags: dict[str, str]
 
     @property
-    def what(self):
+    def what(self) -> str:
         """The path it is about."""
         return self.tags["What"]
 
 
-def read(folder):
+def read(folder: Path) -> list[tuple[Path, list[Entry]]]:
     """[(file, [entry…])] of a docs/ABI; AbiError when one is not in the form."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     for path in files:
@@ -42,8 +44,10 @@ def read(folder):
     return [(path, _entries(path)) for path in files]
 
 
-def _entries(path):
-    entries, tags, tag = [], {}, None
+def _entries(path: Path) -> list[Entry]:
+    parts: list[dict[str, list[str]]] = []
+    tags: dict[str, list[str]] = {}
+    tag = ""
     first, *lines = path.read_text("utf-8").splitlines()
     if first != ".. SPDX-License-Identifier: GPL-2.0-only":
         raise AbiError(f"{path}:1: no licence in the first line")
@@ -55,8 +59,8 @@ def _entries(path):
                 raise AbiError(f"{path}:{number}: {tag} is no tag: {', '.join(TAGS)}")
             if tag == "What":
                 tags = {}
-                entries.append(Entry(path.name, tags))
-            if not entries or tag in tags:
+                parts.append(tags)
+            if not parts or tag in tags:
                 raise AbiError(f"{path}:{number}: {tag} comes before What, or a second time")
             tags[tag] = [found[2] or ""]
         elif line.startswith("\t\t") and tag:
@@ -65,14 +69,14 @@ def _entries(path):
             tags[tag].append("")
         elif line:
             raise AbiError(f"{path}:{number}: neither a tag nor indented by two tabs")
+    entries = [Entry(path.name, {key: "\n".join(value).strip() for key, value in part.items()})
+               for part in parts]
     for entry in entries:
-        for key, value in entry.tags.items():
-            entry.tags[key] = "\n".join(value).strip()
         _check(path, entry)
     return entries
 
 
-def _check(path, entry):
+def _check(path: Path, entry: Entry) -> None:
     missing = [tag for tag in TAGS if tag in _REQUIRED and not entry.tags.get(tag)]
     if missing:
         raise AbiError(f"{path}: {entry.what} has no {', '.join(missing)}")
@@ -82,7 +86,7 @@ def _check(path, entry):
         raise AbiError(f"{path}: {entry.what}: KernelVersion begins with none")
 
 
-def as_rst(entry):
+def as_rst(entry: Entry) -> str:
     """An entry as a definition in reStructuredText."""
     lines = [f"``{entry.what}``"]
     for tag in TAGS[1:]:
@@ -94,11 +98,11 @@ def as_rst(entry):
 
 class Face(NamedTuple):
     """An interface of modules: {path: access} of files, {path: (print, [field…])} of tracepoints."""
-    files: dict
-    events: dict
+    files: dict[str, str | None]
+    events: dict[str, tuple[str | None, list[str]]]
 
 
-def documented(folder):
+def documented(folder: Path) -> Face:
     """The Face that a docs/ABI describes."""
     face = Face({}, {})
     for path, entries in read(folder):
@@ -116,46 +120,52 @@ def documented(folder):
     return face
 
 
-def real(tree):
+def _read(pattern: str, line: str) -> re.Match[str]:
+    found = re.fullmatch(pattern, line)
+    if not found:
+        raise AbiError(f"abi-tests/module-face.txt: `{line}` is not understood")
+    return found
+
+
+def real(tree: Path) -> Face:
     """The Face of the modules in a source tree; the modules' own list has parameters and events."""
     face = Face({}, {})
-    module = event = None
+    module = event = ""
     for line in (tree / "abi-tests/module-face.txt").read_text("utf-8").splitlines():
         word, _, rest = line.strip().partition(" ")
         if word == "module":
             module = rest
         elif word == "parameter":
-            name, mode = re.fullmatch(r"(\w+): .*, mode (\d+)", rest).groups()
-            face.files[_parameter(module, name)] = _access(mode)
+            found = _read(r"(\w+): .*, mode (\d+)", rest)
+            face.files[_parameter(module, found[1])] = _access(found[2])
         elif word == "event":
             event = EVENTS + rest.replace(":", "/")
             face.events[event] = (None, [])
         elif word == "field":
             face.events[event][1].append(rest.partition(";")[0])
         elif word == "print":
-            shown = re.match(r'"([^"]*)"', rest)[1]
-            face.events[event] = (shown, face.events[event][1])
+            face.events[event] = (_read(r'"([^"]*)".*', rest)[1], face.events[event][1])
     face.files.update(_debugfs(tree))
     face.files.update(_attributes(tree))
     return face
 
 
-def _parameter(module, name):
+def _parameter(module: str, name: str) -> str:
     return f"/sys/module/{module.replace('-', '_')}/parameters/{name}"
 
 
-def _access(mode):
+def _access(mode: str) -> str:
     return _ACCESS[int(mode, 8) >> 6 & 0o6]
 
 
-def _sources(tree):
+def _sources(tree: Path) -> Iterator[tuple[Path, str]]:
     # What is for 5.10 alone is no part of a kernel that has this driver's entries.
     for path in sorted((tree / "kernel").rglob("*.[ch]")):
         if not path.name.endswith(".mod.c") and "v5_10" not in path.relative_to(tree).parts:
             yield path, path.read_text("utf-8")
 
 
-def parameters(tree):
+def parameters(tree: Path) -> dict[str, str]:
     """{path: access} of the parameters, from the sources."""
     modules = {}
     for kbuild in (tree / "kernel/Kbuild", tree / "kernel/sim/Kbuild"):
@@ -174,9 +184,10 @@ def parameters(tree):
     return found
 
 
-def _debugfs(tree):
+def _debugfs(tree: Path) -> dict[str, str]:
     """Files in debugfs. A folder is known by the last word of where it is kept."""
-    folders, files = {}, {}
+    folders: dict[str, str] = {}
+    files: dict[str, str] = {}
     for path, text in _sources(tree):
         folders |= dict(re.findall(r'(\w+) = debugfs_create_dir\("([^"]+)", NULL\)', text))
     for path, text in _sources(tree):
@@ -191,7 +202,7 @@ def _debugfs(tree):
     return files
 
 
-def _attributes(tree):
+def _attributes(tree: Path) -> dict[str, str]:
     """Attributes in sysfs. There is none; the first one has to be understood here."""
     for path, text in _sources(tree):
         found = re.search(r"\b\w*_ATTR(?:_\w+)?\(|\bsysfs_create_\w+|\bdevice_create_file\(", text)
@@ -200,11 +211,13 @@ def _attributes(tree):
     return {}
 
 
-def differences(tree):
+def differences(tree: Path) -> list[str]:
     """Sentences about what has no entry, or an entry and does not exist, or is another thing."""
     told, true = documented(tree / "docs/ABI"), real(tree)
     found = []
-    for ours, theirs in ((told.files, true.files), (told.events, true.events)):
+    pairs: tuple[tuple[Mapping[str, object], Mapping[str, object]], ...] = (
+        (told.files, true.files), (told.events, true.events))
+    for ours, theirs in pairs:
         found += [f"{what}: no entry in docs/ABI" for what in sorted(theirs.keys() - ours.keys())]
         found += [f"{what}: an entry, and no such thing" for what in
                   sorted(ours.keys() - theirs.keys())]

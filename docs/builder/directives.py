@@ -14,6 +14,7 @@ from pathlib import Path
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
+from sphinx.application import Sphinx
 from sphinx.util.logging import getLogger
 from sphinx.util.nodes import nested_parse_with_titles
 
@@ -34,7 +35,7 @@ class _Generated(Directive):
     final_argument_whitespace = False
     has_content = False
 
-    def run(self):
+    def run(self) -> list[nodes.Node]:
         env = self.state.document.settings.env
         tree = Path(env.srcdir).parent
         source = tree / self.arguments[0]
@@ -44,16 +45,16 @@ class _Generated(Directive):
         lines = StringList()
         for number, line in enumerate(text.splitlines()):
             lines.append(line, str(source), number)
-        node = nodes.section()
+        node: nodes.Element = nodes.section()
         node.document = self.state.document
         nested_parse_with_titles(self.state, lines, node)
         return node.children
 
-    def warn(self, text):
+    def warn(self, text: str) -> None:
         """A warning of Sphinx, which is a failure of the build."""
         LOG.warning(text, location=(self.state.document.settings.env.docname, self.lineno))
 
-    def text(self, tree, source):
+    def text(self, tree: Path, source: Path) -> str:
         """Returns the nodes that the directive stands for."""
         raise NotImplementedError
 
@@ -61,7 +62,7 @@ class _Generated(Directive):
 class KernelDoc(_Generated):
     """The kernel-doc comments of one file; a warning of the script is one of Sphinx."""
 
-    def text(self, tree, source):
+    def text(self, tree: Path, source: Path) -> str:
         done = subprocess.run(
             ["perl", os.environ["NVLINK2_KERNEL_DOC"], "-rst", "-Wall", "-sphinx-version",
              "5.3.0", str(source.relative_to(tree))],
@@ -73,7 +74,7 @@ class KernelDoc(_Generated):
         return _own_namespace(_MENTION.sub(r":c:func:`\1`", done.stdout))
 
 
-def _own_namespace(text):
+def _own_namespace(text: str) -> str:
     """C lets a struct and a function have one name, Sphinx does not: the function moves."""
     for name in re.findall(r"^\.\. c:(?:struct|enum):: (\w+)$", text, re.M):
         text = re.sub(rf"^(\.\. c:function:: .*\b{name} \(.*\n(?:(?!\.\. c:).*\n)*)",
@@ -82,7 +83,7 @@ def _own_namespace(text):
     return text
 
 
-def _pages_of_the_manual(_app, _docname, source):
+def _pages_of_the_manual(_app: Sphinx, _docname: str, source: list[str]) -> None:
     for link, page in _PAGES.items():
         source[0] = source[0].replace(link, page)
 
@@ -90,7 +91,7 @@ def _pages_of_the_manual(_app, _docname, source):
 class KernelAbi(_Generated):
     """All entries of a folder of ABI files, as definitions below the name of their file."""
 
-    def text(self, tree, source):
+    def text(self, tree: Path, source: Path) -> str:
         parts = []
         try:
             for file, entries in abi.read(source):
@@ -101,7 +102,7 @@ class KernelAbi(_Generated):
         return "\n".join(parts)
 
 
-def setup(app):
+def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.add_directive("kernel-doc", KernelDoc)
     app.add_directive("kernel-abi", KernelAbi)

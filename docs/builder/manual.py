@@ -24,21 +24,21 @@ _SERIES = "6.12"
 _NEEDED = {"dot": "graphviz", "perl": "perl"}
 
 
-def kernel_doc():
+def kernel_doc() -> Path:
     """The kernel's script, from the cache or fetched into it."""
     headers = cache() / "headers"
     for folder in sorted(headers.glob(f"{_SERIES}.*"), reverse=True):
-        kept = sorted(used(folder).glob("usr/lib/linux-kbuild-*/scripts/kernel-doc"))
+        kept: list[Path] = sorted(used(folder).glob("usr/lib/linux-kbuild-*/scripts/kernel-doc"))
         if kept:
             return kept[-1]
     folder = used(cache() / "kernel-doc")
     with locked(folder):
-        target = make_once(folder / _SERIES, _fetch)
+        target: Path = make_once(folder / _SERIES, _fetch)
     script, = target.glob("usr/lib/linux-kbuild-*/scripts/kernel-doc")
     return script
 
 
-def _fetch(draft):
+def _fetch(draft: Path) -> None:
     apt = flavours.index()
     apt.refresh()
     package = apt.newest(rf"linux-kbuild-{_SERIES}\.\d+\+deb\d+")
@@ -47,7 +47,7 @@ def _fetch(draft):
     deb.unlink()
 
 
-def build(tree, output, anew=True):
+def build(tree: Path, output: Path, anew: bool = True) -> tuple[int, str]:
     """
     Builds the manual of `tree` below `output`: (Sphinx' exit status, what it said). Unless `anew`,
     only what changed since the manual that is there, and what depends on it.
