@@ -6,6 +6,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime
+import functools
+import io
 import os
 import sys
 import tempfile
@@ -15,6 +17,7 @@ from pathlib import Path
 from . import consumer, exceptions, output, release, sides
 from .compare import Gate, Result
 from .errors import GateError
+from .findings import Finding
 from .keep import Keep
 from .measure import measure
 from .origins import configurations
@@ -132,7 +135,7 @@ def _judge(args: argparse.Namespace, result: Result, old: Side, new: Side,
     if words:
         found = [finding for finding in found if consumer.affects(finding, words)]
     path = args.exceptions or EXCEPTIONS
-    used: list = []
+    used: list[tuple[Finding, exceptions.Allowed]] = []
     if args.exceptions or new.spec:
         found, used = exceptions.apply(found, exceptions.load(path), path, datetime.date.today())
     arches = frozenset(name.split()[0] for name in result.configurations)
@@ -179,7 +182,7 @@ class Bench:
     def chains(self, arches: tuple[str, ...]) -> list[Toolchain]:
         """The compilers for these architectures."""
         return [chain for arch in ARCHES if arch in arches for chain in
-                self.keep.get(("compilers", arch), lambda arch=arch: toolchains((arch,)))]
+                self.keep.get(("compilers", arch), functools.partial(toolchains, (arch,)))]
 
 
 def _run(args: argparse.Namespace, bench: Bench) -> int:
@@ -216,7 +219,8 @@ def _run(args: argparse.Namespace, bench: Bench) -> int:
 def main(argv: list[str] | None = None, bench: Bench | None = None) -> int:
     """Runs the command line and returns the exit status; what a bench has, it does not do again."""
     args = _parser().parse_args(argv)
-    sys.stdout.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         if bench:
             return _run(args, bench)

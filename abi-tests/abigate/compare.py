@@ -75,11 +75,11 @@ class Gate:
             folder = self._folder("planted")
             plain = Configuration(chain, "system")
             try:
-                sides = [measure(header, plain, folder / side, keep=self.keep)
-                         for header, side in ((old, "old"), (new, "new"))]
+                before, after = (measure(header, plain, folder / side, keep=self.keep)
+                                 for header, side in ((old, "old"), (new, "new")))
             except Broken as err:
                 raise GateError(f"{chain.name} does not compile the planted headers:\n{err}") from err
-            planted.judge(_detect(*sides, ""), chain.name,
+            planted.judge(_detect(before, after, ""), chain.name,
                           () if chain.compiler == "clang" else ("names",))
             return True
         self.keep.get(("sees", chain), proven)
@@ -91,14 +91,16 @@ class Gate:
             return True
         self.keep.get(("agreement sees", measured.configuration), proven)
 
+    def _seen_by(self, chain: Toolchain, header: Header) -> list[Configuration]:
+        # Clang says it for every compiler of the architecture.
+        return self.keep.get(
+            ("configurations", header.content, chain.clang, chain.system, self.system),
+            lambda: configurations(chain, [header], self._folder("headers"), self.system))
+
     def _configurations(self, chain: Toolchain, old: Header, new: Header) -> list[Configuration]:
         """The configurations of a compiler; an old header that shows them all is asked once."""
         for header in (old, new):
-            # Clang says it for every compiler of the architecture.
-            found = self.keep.get(
-                ("configurations", header.content, chain.clang, chain.system, self.system),
-                lambda header=header: configurations(chain, [header], self._folder("headers"),
-                                                     self.system))
+            found = self._seen_by(chain, header)
             if len(found) > 1:
                 break
         return [dataclasses.replace(one, toolchain=chain) for one in found]
@@ -141,7 +143,8 @@ class Gate:
 
     def old_inventory(self, header: Header) -> Inventory:
         """What a header that was compared defines, on the first architecture."""
-        return next(kept.inventory for (_, old, *_), kept in self.keep.items("old") if old == header)
+        return next(kept.inventory for (_, old, *_), kept in self.keep.items("old")
+                    if old == header and isinstance(kept, Measured))
 
     def compare(self, old: Side, new: Side) -> Result:
         """Everything that is incompatible in the new side."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .facediff import NO_DEBUG, compare
-from .modulefile import ModuleFile, Place
+from .modulefile import ModuleFile, Place, Symbol
 from .prototypes import Prototypes
 
 __all__ = ["HEADER", "NO_DEBUG", "compare", "read"]
@@ -76,12 +76,12 @@ def _exports(module: ModuleFile) -> dict[str, str]:
                         "abigate/face.py how this kernel's modpost stores them")
         for rank, entry in enumerate(sorted(entries, key=lambda entry: entry.place.offset)):
             name = entry.name.removeprefix("__ksymtab_")
-            space = [symbol for symbol in module.symbols
-                     if symbol.name == f"__kstrtabns_{name}"]
-            if not space:
+            spaces = [symbol for symbol in module.symbols
+                      if symbol.name == f"__kstrtabns_{name}"]
+            if not spaces:
                 module.fail(f"has no namespace string for {name}; teach abigate/face.py how this "
                             "kernel's modpost stores it")
-            space = module.string(space[0].place)
+            space = module.string(spaces[0].place)
             terms = "GPL only" if flags and flags[rank] & _KSYM_GPL_ONLY else kind
             found[name] = f"{terms}, {'namespace ' + space if space else 'no namespace'}"
     return found
@@ -135,7 +135,7 @@ def _events(module: ModuleFile) -> list[str]:
             for line in [f"\tevent {key}", *(f"\t\t{part}" for part in parts)]]
 
 
-def _pointer_to(module, symbol, prefix):
+def _pointer_to(module: ModuleFile, symbol: Symbol, prefix: str) -> Symbol:
     within = range(symbol.place.offset, symbol.place.offset + symbol.size)
     targets = [target for offset, target in module.pointers(symbol.place.section).items()
                if offset in within]
@@ -147,7 +147,7 @@ def _pointer_to(module, symbol, prefix):
     return hits[0]
 
 
-def _fields(module, symbol):
+def _fields(module: ModuleFile, symbol: Symbol) -> list[str]:
     """The fields of an event: type, name, size, signed or not."""
     # Two pointers an entry, and an empty entry at the end.
     pointers = sorted(offset for offset in module.pointers(symbol.place.section)

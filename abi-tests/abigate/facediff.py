@@ -39,7 +39,9 @@ class Item:
     below: list[str] = field(default_factory=list)
 
 
-Face = dict[str, dict[tuple[str, str], Item]]
+Key = tuple[str, str]       # kind and name
+Items = dict[Key, Item]
+Face = dict[str, Items]
 
 
 def parse(text: str) -> Face:
@@ -62,7 +64,7 @@ def parse(text: str) -> Face:
     return face
 
 
-def _key(line: str) -> tuple[tuple[str, str], str]:
+def _key(line: str) -> tuple[Key, str]:
     word, _, rest = line.partition(" ")
     if word in _TOLD:
         name, _, told = rest.partition(": ")
@@ -93,16 +95,16 @@ def compare(old: str, new: str) -> list[Finding]:
     return findings
 
 
-def _flat(face: Face) -> list:
+def _flat(face: Face) -> list[tuple[str, Key, list[str], list[str]]]:
     return [(name, key, item.told, item.below)
             for name, items in face.items() for key, item in items.items()]
 
 
-def _shown(entry) -> str:
+def _shown(entry: tuple[str, Key, list[str], list[str]]) -> str:
     return " ".join(entry[1]).strip() or "the module's name"
 
 
-def _without_debug(before: dict, after: dict) -> None:
+def _without_debug(before: Items, after: Items) -> None:
     """Leaves out what a build without debug information cannot tell."""
     if ("other", NO_DEBUG) in before or ("other", NO_DEBUG) not in after:
         return
@@ -114,7 +116,7 @@ def _without_debug(before: dict, after: dict) -> None:
             item.below.clear()
 
 
-def _module(module: str, before: dict, after: dict) -> Iterator[Finding]:
+def _module(module: str, before: Items, after: Items) -> Iterator[Finding]:
     for key, was in before.items():
         kind, name = key
         subject = f"{module}: {name}" if name else module
@@ -128,12 +130,12 @@ def _module(module: str, before: dict, after: dict) -> Iterator[Finding]:
     for key, now in after.items():
         if key not in before:
             kind, name = key
-            who = _ADDED.get(kind)
+            who = _ADDED.get(kind, "")
             yield ("FACE_ADDED", f"{module}: {name}",
                    f"new {kind}: {who}" if who else f"new: {_line(key, now)}")
 
 
-def _line(key, item: Item) -> str:
+def _line(key: Key, item: Item) -> str:
     told = ", ".join(text for text in item.told if text)
     return " ".join(filter(None, (key[0] if key[0] != "other" else "", key[1], told)))
 

@@ -8,6 +8,7 @@ that is broken when its expression does not compile any more, stand here too.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import NamedTuple
 
 from .inventory import Inventory, Member
@@ -73,7 +74,7 @@ def _of_member(struct: str, member: Member) -> list[Fact]:
     return [Fact(kind, subject) for kind in kinds]
 
 
-def facts(inventory: Inventory, numbers: set[str]) -> list[Fact]:
+def facts(inventory: Inventory, numbers: Container[str]) -> list[Fact]:
     """Every fact of a header; `numbers` are the macros that are integer constants."""
     found = [Fact(kind, name) for name in inventory.macros if name in numbers
              for kind in ("value", "width", "macro_signed")]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .rules import ABSORBS, RULES, Rule
@@ -84,7 +85,8 @@ def _hosts(rule: str, subject: str, other: str) -> set[str]:
     return {subject, _owner(subject)}
 
 
-def gather(sightings: list[Sighting], locate) -> list[Finding]:
+def gather(sightings: list[Sighting],
+           locate: Callable[[str, str], tuple[str, int]]) -> list[Finding]:
     """One finding for each rule and subject; `locate(rule, subject)` gives (file, line)."""
     groups: dict[tuple[str, str], list[Sighting]] = {}
     for seen in sightings:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from .errors import GateError
 from .keep import Keep
@@ -22,6 +24,11 @@ _DEFINE = re.compile(r"#define (\w+)(\([^)]*\))?(?: (.*))?")
 _GUARD = re.compile(r"_*[A-Z0-9_]+_H_*")
 _TAGGED = re.compile(r"\b_*([lb]e)(?:16|32|64)\b")
 _INTEGER = re.compile(r"(?:un)?signed [a-z ]+|(?:long |short )*(?:int|long|short)|char|_Bool")
+
+#: Whether what a file defines under a name is the header's.
+Wanted = Callable[[str, str], bool]
+#: A part of clang's syntax tree. Any, for its form is clang's: what is not as expected is a KeyError.
+Node = dict[str, Any]
 
 
 def order(spelled: str) -> str:
@@ -97,7 +104,7 @@ class Inventory:
         return self.enumerators.get(subject, self.enums.get(subject))
 
 
-def _macros(text: str, wanted) -> dict[str, Macro]:
+def _macros(text: str, wanted: Wanted) -> dict[str, Macro]:
     found: dict[str, Macro] = {}
     file, line = "", 0
     for row in text.splitlines():
@@ -119,14 +126,14 @@ def _macros(text: str, wanted) -> dict[str, Macro]:
 class _Tree:
     """Walks a syntax tree in the order it was written in: a place leaves out what did not change."""
 
-    def __init__(self, wanted):
+    def __init__(self, wanted: Wanted):
         self.wanted = wanted
         self.file, self.line = "", 0
         self.found = Inventory()
         self.records: dict[str, Struct] = {}
         self.unnamed: list[Member] = []
 
-    def _place(self, node: dict) -> tuple[str, int]:
+    def _place(self, node: Node) -> tuple[str, int]:
         """The file and line of a declaration; every place in it moves the present one."""
         own = None
         for place in self._places(node):
@@ -137,7 +144,7 @@ class _Tree:
         return own or (self.file, self.line)
 
     @staticmethod
-    def _places(node: dict):
+    def _places(node: Node) -> Iterator[Node]:
         for key in ("loc", "range"):
             part = node.get(key) or {}
             for place in ((part,) if key == "loc" else (part.get("begin"), part.get("end"))):
@@ -149,7 +156,7 @@ class _Tree:
                 else:
                     yield place
 
-    def walk(self, node: dict, struct: Struct | None = None) -> None:
+    def walk(self, node: Node, struct: Struct | None = None) -> None:
         """Takes what a declaration, and whatever is in it, defines."""
         file, line = self._place(node)
         kind = node.get("kind")
@@ -176,7 +183,7 @@ class _Tree:
         for inner in node.get("inner", ()):
             self.walk(inner, struct)
 
-    def _record(self, node: dict, file: str, line: int, outer: Struct | None) -> None:
+    def _record(self, node: Node, file: str, line: int, outer: Struct | None) -> None:
         name = f"{node.get('tagUsed', 'struct')} {node['name']}" if "name" in node else ""
         struct = Struct(name, line)
         if not name and outer is None:
@@ -187,7 +194,7 @@ class _Tree:
         if name and node.get("completeDefinition") and self.wanted(file, name):
             self.found.structs[name] = struct
 
-    def _typedef(self, node: dict, line: int) -> None:
+    def _typedef(self, node: Node, line: int) -> None:
         inner = (node.get("inner") or [{}])[0]
         owned = inner.get("ownedTagDecl", {}).get("id")
         record = self.records.get(owned) if owned else None
@@ -222,11 +229,11 @@ def _rows(text: str, header: Path, source: Path) -> list[tuple[str, int, str]]:
     return found
 
 
-def _seen(*parts) -> str:
+def _seen(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def take(clang: list, source: Path, header: Path, more: set[str] | None = None,
+def take(clang: Sequence[str], source: Path, header: Path, more: set[str] | None = None,
          keep: Keep | None = None) -> Taken:
     """
     The inventory of a header, which `source` is made to include, as this clang command compiles it.
@@ -235,7 +242,7 @@ def take(clang: list, source: Path, header: Path, more: set[str] | None = None,
     The syntax tree comes from preprocessed text alone, so the same text makes no second one.
     """
     def wanted(file: str, name: str) -> bool:
-        return file == str(header) or bool(more) and name in more
+        return file == str(header) or more is not None and name in more
 
     keep = keep or Keep()
     text = run([*clang, "-E", "-dD", source], "the macros", "clang")
@@ -259,7 +266,8 @@ def take(clang: list, source: Path, header: Path, more: set[str] | None = None,
     return Taken(replace(found, macros=macros), constants, seen)
 
 
-def _try(clang: list, source: Path, macros: dict[str, Macro], *flags: str) -> tuple[str, frozenset[str]]:
+def _try(clang: Sequence[str], source: Path, macros: dict[str, Macro],
+         *flags: str) -> tuple[str, frozenset[str]]:
     """Clang's view of the header, and the macros that are integer constants, by trying each."""
     names = [m.name for m in macros.values() if not m.parameters and m.body]
     lines = [source.read_text(encoding="utf-8").splitlines()[0]]
@@ -279,7 +287,7 @@ def _wrong_lines(text: str, source: Path) -> set[int]:
             re.findall(r"^(.*?):(\d+):(?:\d+:)? (?:fatal )?error: ", text, flags=re.M)}
 
 
-def _declared(tree: str, wanted) -> Inventory:
+def _declared(tree: str, wanted: Wanted) -> Inventory:
     walker = _Tree(wanted)
     try:
         for node in json.loads(tree)["inner"]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import TypeVar, cast
+
+_T = TypeVar("_T")
 
 
 class Keep:
@@ -17,20 +19,21 @@ class Keep:
     """
 
     def __init__(self) -> None:
-        self._answers: dict[Hashable, Any] = {}
+        self._answers: dict[Hashable, object] = {}
         self._busy: dict[Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def get(self, question: Hashable, make: Callable[[], Any]) -> Any:
+    def get(self, question: Hashable, make: Callable[[], _T]) -> _T:
         """The answer to a question, which make() finds when it is new."""
         with self._lock:
             busy = self._busy.setdefault(question, threading.Lock())
         with busy:
             if question not in self._answers:
                 self._answers[question] = make()
-            return self._answers[question]
+            # What is asked is always asked with a make() of the same kind.
+            return cast(_T, self._answers[question])
 
-    def items(self, kind: str) -> list[tuple[tuple, Any]]:
+    def items(self, kind: str) -> list[tuple[tuple[Hashable, ...], object]]:
         """(question, answer) of the questions that begin with this word, oldest first."""
         with self._lock:
             return [(question, answer) for question, answer in self._answers.items()

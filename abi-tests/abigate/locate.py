@@ -3,8 +3,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .measure import Measured
 from .sides import Side, SpecSide, generated
+
+if TYPE_CHECKING:
+    from codegen.errors import Place
+    from codegen.model import Spec
 
 #: The key of the entry that a rule is about.
 _KEYS = {"CAP_ID_CHANGED": "id", "CAP_NAME_CHANGED": "constant", "CAP_VERSION_LOWERED": "version",
@@ -18,10 +24,10 @@ _KEYS = {"CAP_ID_CHANGED": "id", "CAP_NAME_CHANGED": "constant", "CAP_VERSION_LO
          "FIELD_RENAMED": "name", "VALUE_CHANGED": "type"}
 
 
-def _entries(side: SpecSide) -> dict[str, tuple]:
+def _entries(side: SpecSide) -> dict[str, Place]:
     """{subject: place in the document}."""
     spec = side.spec
-    found: dict[str, tuple] = {"VFIO_NVLINK2_ABI_VERSION": ("abi", "version"),
+    found: dict[str, Place] = {"VFIO_NVLINK2_ABI_VERSION": ("abi", "version"),
                                "abi.history": ("abi", "history")}
     for thing in (*spec.constants, *spec.link_speeds, *spec.subtypes, *spec.core_constants):
         found[thing.name] = thing.at
@@ -43,7 +49,7 @@ def _entries(side: SpecSide) -> dict[str, tuple]:
     return found | _reserved(spec)
 
 
-def _reserved(spec) -> dict[str, tuple]:
+def _reserved(spec: Spec) -> dict[str, Place]:
     lists = {"capability_ids": spec.reserved_capability_ids, "subtypes": spec.reserved_subtypes,
              "link_speeds": spec.reserved_link_speeds, "names": spec.reserved_names}
     found = {}
@@ -62,11 +68,11 @@ class Locator:
         self.old, self.new, self.measured = old, new, measured
         self.specs = [(side.spec, _entries(side.spec)) for side in (new, old) if side.spec]
         # A header that is not what the spec makes of it has lines of its own.
-        self.by_spec = bool(new.spec) and not new.spec.problems \
+        self.by_spec = new.spec is not None and not new.spec.problems \
             and generated(new.spec) == new.header.text
 
     def __call__(self, rule: str, subject: str) -> tuple[str, int]:
-        if rule == "SPEC_INVALID":
+        if rule == "SPEC_INVALID" and self.new.spec:
             return self.new.spec.shown, int(subject.rpartition(" ")[2])
         in_header = self._in_header(subject)
         if in_header and not self.by_spec:

@@ -9,8 +9,10 @@ so what a tool would not see (a macro, packed, an alignment) is a type it does s
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
@@ -119,7 +121,7 @@ class Measured:
 
     def variables(self) -> dict[str, Fact | str]:
         """What each variable of the probe stands for."""
-        stands = {fact.identifier: fact for fact in self.numbers}
+        stands: dict[str, Fact | str] = {fact.identifier: fact for fact in self.numbers}
         stands.update({_variable(name): name for name in self.inventory.structs})
         stands.update({_variable(name): name for name in self.inventory.enums})
         stands.update({_variable(name): name for name in self.inventory.typedefs})
@@ -167,7 +169,7 @@ def _numbers(path: Path, count: int, chain: Toolchain) -> list[int]:
             section = elf.get_section_by_name(_SECTION)
             data = section.data() if section else b""
             made = (elf.header.e_machine, elf.little_endian)
-            order = "little" if elf.little_endian else "big"
+            order: Literal["little", "big"] = "little" if elf.little_endian else "big"
     except (ELFError, OSError) as err:
         raise GateError(f"{path.name} is no object file: {err}") from err
     if made != chain.elf:
@@ -254,7 +256,7 @@ def _look(measured: Measured) -> None:
                         "show no change at all")
 
 
-def must_write(command: list, path: Path, where: str) -> None:
+def must_write(command: Sequence[object], path: Path, where: str) -> None:
     """Run abidw, which has to leave a file that is not empty."""
     done = run(command, where, "abigail-tools")
     if done.returncode or not path.is_file() or not path.stat().st_size:

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from .errors import GateError
 
@@ -15,6 +16,9 @@ try:
     from elftools.elf.relocation import RelocationSection
 except ImportError:
     raise GateError("pyelftools is missing; apt-get install python3-pyelftools") from None
+
+if TYPE_CHECKING:
+    from elftools.dwarf.dwarfinfo import DWARFInfo
 
 # Relocations that are a plain 64-bit pointer.
 _POINTERS = {"EM_PPC64": 38, "EM_X86_64": 1, "EM_AARCH64": 257}
@@ -26,7 +30,7 @@ _BUILD = "`make abi-face` builds the modules it reads"
 
 class Place(NamedTuple):
     """Where a pointer leads: into a section, or (section None) to a symbol elsewhere."""
-    section: int | None
+    section: int | str | None       # a word of ELF's, like SHN_ABS, for what is in none
     offset: int
     name: str = ""
 
@@ -59,7 +63,7 @@ class ModuleFile:
             self.fail(f"is not an ELF file; {_BUILD}")
         self._load()
 
-    def fail(self, why: str):
+    def fail(self, why: str) -> NoReturn:
         """The gate cannot work with this file."""
         raise GateError(f"{self.path}: {why}")
 
@@ -72,23 +76,30 @@ class ModuleFile:
             self.sections = list(self.elf.iter_sections())
         except ELFError as err:
             self.fail(f"is cut off or damaged: {err}; {_BUILD}")
-        self.index = {section.name: n for n, section in enumerate(self.sections)}
+        self.index: dict[str, int] = {section.name: n for n, section in enumerate(self.sections)}
         for wanted in (".modinfo", ".symtab"):
             if wanted not in self.index:
                 self.fail(f"has no {wanted} section, as a module that can be loaded has; {_BUILD}")
         self.symbols = [
             Symbol(symbol.name, Place(symbol["st_shndx"], symbol["st_value"]), symbol["st_size"])
             for symbol in self.sections[self.index[".symtab"]].iter_symbols()]
-        self._pointers = {}
+        self._pointers: dict[int | str | None, dict[int, Place]] = {}
 
     def data(self, name: str) -> bytes:
         """The bytes of a section; none when there is no such section."""
-        return self.sections[self.index[name]].data() if name in self.index else b""
+        return self._data(self.index[name]) if name in self.index else b""
+
+    def _data(self, section: int | str | None) -> bytes:
+        if not isinstance(section, int):
+            self.fail(f"points to {section or 'another file'} where data of its own was in Linux "
+                      "6.12; teach abigate/face.py the layout of this kernel's structures")
+        found: bytes = self.sections[section].data()
+        return found
 
     def info(self) -> list[tuple[str, str]]:
         """What modinfo lists: (key, value)."""
         words = [part.decode() for part in self.data(".modinfo").split(b"\0") if part]
-        pairs = [tuple(word.partition("=")[::2]) for word in words]
+        pairs = [(key, value) for key, _, value in (word.partition("=") for word in words)]
         if not {"license", "name"} <= {key for key, _ in pairs}:
             self.fail(f"names no licence and no module in .modinfo; {_BUILD}")
         return pairs
@@ -107,17 +118,17 @@ class ModuleFile:
         return self.fail(f"has no symbol {prefix}* where one is pointed to; it was stripped of "
                          f"more than debug information; {_BUILD}")
 
-    def dwarf(self):
+    def dwarf(self) -> DWARFInfo:
         """The debug information, with its references between sections in place."""
         found = self.elf.get_dwarf_info(relocate_dwarf_sections=False)
         table = self.index.get(".rela.debug_info")
         if table is None or ".rela.debug_str_offsets" in self.index \
-                or not self._place_numbers(self.sections[table].data(), found.debug_info_sec.stream):
+                or not self._place_numbers(self._data(table), found.debug_info_sec.stream):
             # Pyelftools places other kinds of relocations, or objects to them.
             return self.elf.get_dwarf_info()
         return found
 
-    def _place_numbers(self, table: bytes, stream) -> bool:
+    def _place_numbers(self, table: bytes, stream: io.BytesIO) -> bool:
         """
         Writes what these relocations say; False when one of them is of another kind.
 
@@ -135,14 +146,14 @@ class ModuleFile:
                 kind.pack_into(data, offset, value & (1 << 8 * kind.size) - 1)
         return True
 
-    def pointers(self, section: int) -> dict[int, Place]:
+    def pointers(self, section: int | str | None) -> dict[int, Place]:
         """{offset in the section: where the pointer there leads}."""
         if section not in self._pointers:
             self._pointers[section] = self._read_pointers(section)
         return self._pointers[section]
 
-    def _read_pointers(self, section: int) -> dict[int, Place]:
-        found = {}
+    def _read_pointers(self, section: int | str | None) -> dict[int, Place]:
+        found: dict[int, Place] = {}
         for table in self.sections:
             if not isinstance(table, RelocationSection) or table["sh_info"] != section:
                 continue
@@ -167,10 +178,10 @@ class ModuleFile:
 
     def string(self, place: Place) -> str:
         """The string at a place."""
-        data = self.sections[place.section].data()
+        data = self._data(place.section)
         return data[place.offset:data.index(b"\0", place.offset)].decode()
 
     def number(self, place: Place, size: int, signed: bool = False) -> int:
         """The number of `size` bytes at a place."""
-        data = self.sections[place.section].data()[place.offset:place.offset + size]
+        data = self._data(place.section)[place.offset:place.offset + size]
         return int.from_bytes(data, "little" if self.elf.little_endian else "big", signed=signed)

@@ -87,7 +87,7 @@ def text(verdict: Verdict) -> str:
     return "\n".join([*lines, f"{verdict.new} against {verdict.old} ({seen}): {outcome}", ""])
 
 
-def _plain(finding: Finding, verdict: Verdict) -> dict:
+def _plain(finding: Finding, verdict: Verdict) -> dict[str, object]:
     about = finding.about
     return {"rule": finding.rule, "subject": finding.subject, "file": finding.file,
             "line": finding.line, "what": finding.what, "category": list(about.category),
@@ -108,8 +108,8 @@ def as_json(verdict: Verdict) -> str:
         "compilers": verdict.configurations, "tools": verdict.tools}, indent=2) + "\n"
 
 
-def _sarif_result(finding: Finding, verdict: Verdict, level: str) -> dict:
-    result = {
+def _sarif_result(finding: Finding, verdict: Verdict, level: str) -> dict[str, object]:
+    return {
         "ruleId": finding.rule, "level": level,
         "message": {"text": f"{finding.subject}: {_what(finding)}. Breaks "
                             f"({_scope(finding, verdict)}): {finding.about.breaks} Instead: "
@@ -118,7 +118,6 @@ def _sarif_result(finding: Finding, verdict: Verdict, level: str) -> dict:
         "locations": [{"physicalLocation": {
             "artifactLocation": {"uri": finding.file},
             "region": {"startLine": max(1, finding.line)}}}]}
-    return result
 
 
 def sarif(verdict: Verdict) -> str:
@@ -128,7 +127,8 @@ def sarif(verdict: Verdict) -> str:
     for finding, entry in verdict.allowed:
         results.append({**_sarif_result(finding, verdict, "error"), "suppressions": [
             {"kind": "external", "justification": f"{entry.reason} (until {entry.expires})"}]})
-    used = sorted({result["ruleId"] for result in results})
+    allowed = [finding for finding, _ in verdict.allowed]
+    used = sorted({finding.rule for finding in (*verdict.findings, *verdict.notes, *allowed)})
     rules = [{"id": rule, "shortDescription": {"text": RULES[rule].purpose},
               "fullDescription": {"text": RULES[rule].breaks},
               "help": {"text": RULES[rule].instead},

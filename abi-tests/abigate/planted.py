@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import agreement
 from .detectors import spec as spec_detector
@@ -12,6 +13,9 @@ from .errors import GateError
 from .findings import Sighting
 from .measure import Measured
 from .sides import Header, SpecSide
+
+if TYPE_CHECKING:
+    from codegen.model import Spec
 
 _FOLDER = Path(__file__).resolve().parent
 _PACKED = ("STRUCT_ALIGNMENT_CHANGED", "struct gate_planted_packed")
@@ -31,8 +35,9 @@ EXPECTED = {
 
 def headers() -> tuple[Header, Header]:
     """The planted pair."""
-    return tuple(Header("planted.h", (_FOLDER / name).read_text(encoding="utf-8"), name)
-                 for name in ("planted_old.h", "planted_new.h"))
+    old, new = (Header("planted.h", (_FOLDER / name).read_text(encoding="utf-8"), name)
+                for name in ("planted_old.h", "planted_new.h"))
+    return old, new
 
 
 def judge(sightings: list[Sighting], where: str, without: tuple[str, ...] = ()) -> None:
@@ -48,7 +53,7 @@ def judge(sightings: list[Sighting], where: str, without: tuple[str, ...] = ()) 
                             "Its tool may have changed its output")
 
 
-def judge_spec(spec) -> None:
+def judge_spec(spec: Spec) -> None:
     """GateError when the comparison of specs does not see a capability's new id."""
     first, *rest = spec.capabilities
     changed = dataclasses.replace(spec, capabilities=[dataclasses.replace(first, id=4711), *rest])

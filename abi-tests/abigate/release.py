@@ -99,6 +99,8 @@ def refuse(version: int, side: Side) -> None:
     if (BASELINES / f"v{version}").exists():
         raise GateError(f"version {version} is released, and a release is never changed; the next "
                         f"one is VERSION={version + 1}")
+    if side.spec is None:
+        raise GateError(f"{side.name} has no spec, so it cannot be released")
     if side.spec.spec.version != version:
         raise GateError(f"the spec is of version {side.spec.spec.version}, not {version}: set "
                         "abi.version, tell of it in abi.history, and run `make generate`")

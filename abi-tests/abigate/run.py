@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import GateError
@@ -13,8 +14,8 @@ from .errors import GateError
 _TIMEOUT = 1800
 
 
-def run(command: list, what: str, install: str, cwd: Path | None = None,
-        text_in: str | None = None) -> subprocess.CompletedProcess:
+def run(command: Sequence[object], what: str, install: str, cwd: Path | None = None,
+        text_in: str | None = None) -> subprocess.CompletedProcess[str]:
     """The finished process, whatever its status; GateError when it cannot be started or hangs.
 
     `install` is the Debian package that has the program.
@@ -32,9 +33,9 @@ def run(command: list, what: str, install: str, cwd: Path | None = None,
         raise GateError(f"{what}: {words[0]} cannot be run: {err.strerror}") from err
 
 
-def must(command: list, what: str, install: str, **options) -> str:
+def must(command: Sequence[object], what: str, install: str) -> str:
     """The output of a program that has to succeed and to say something."""
-    done = run(command, what, install, **options)
+    done = run(command, what, install)
     if done.returncode or not done.stdout.strip():
         words = (done.stderr or done.stdout).strip() or "it said nothing"
         raise GateError(f"{what}: {command[0]} ended with status {done.returncode}: {words[-2000:]}")

@@ -12,9 +12,15 @@ import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import GateError
 from .keep import Keep
+
+if TYPE_CHECKING:
+    from codegen.errors import Finding
+    from codegen.loader import Document
+    from codegen.model import Spec
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = "uapi/linux/vfio_nvlink2.h"
@@ -34,7 +40,7 @@ class Header:
     includes: tuple[Path, ...] = ()  # where the headers beside it are
 
     @property
-    def content(self) -> tuple:
+    def content(self) -> tuple[str, str, tuple[Path, ...]]:
         """All that a compiler gets of it: the same for two that are only called differently."""
         return self.path, self.text, self.includes
 
@@ -43,10 +49,10 @@ class Header:
 class SpecSide:
     """A spec and the document its lines are in; `problems` when it breaks the rules of specs."""
 
-    spec: object
-    document: object
+    spec: Spec
+    document: Document
     shown: str
-    problems: tuple = ()
+    problems: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ def spec_file(path: Path, name: str | None = None, judged: bool = True) -> SpecS
     from codegen.cli import SCHEMA  # pylint: disable=import-outside-toplevel
     from codegen.errors import SpecError, UsageError  # pylint: disable=import-outside-toplevel
     name = name or shown(path)
-    problems: tuple = ()
+    problems: tuple[Finding, ...] = ()
     try:
         document = loader.load(path, name)
         if judged:
@@ -157,7 +163,7 @@ def baseline(folder: Path) -> Side:
                 spec_file(folder / "spec.yaml", judged=False), folder)
 
 
-def _git(*args: str) -> subprocess.CompletedProcess:
+def _git(*args: str) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(["git", "-C", str(ROOT), *args], capture_output=True, timeout=1800,
                               check=False)

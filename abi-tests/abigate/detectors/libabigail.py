@@ -67,8 +67,8 @@ def _rule(stands: Fact | str, kind: str, body: str, old: Measured,
     if isinstance(stands, Fact):
         if kind == "D":
             return *new.missing_rule(stands), "it has lost what it is known by"
-        numbers = old.numbers.get(stands), new.numbers.get(stands)
-        what = change(stands, *numbers) if None not in numbers else told
+        was, now = old.numbers.get(stands), new.numbers.get(stands)
+        what = told if was is None or now is None else change(stands, was, now)
         return KINDS[stands.kind].changed, stands.subject, what
     struct = stands in old.inventory.structs or stands in new.inventory.structs
     if kind == "D":

@@ -129,8 +129,8 @@ def _shape(layout: _Layout) -> list[str]:
 def detect(old: Measured, new: Measured) -> Iterator[tuple[str, str, str]]:
     """(rule, subject, what) for every struct that pahole shows differently."""
     before, after = _layouts(old), _layouts(new)
-    for side, seen in ((old, before), (new, after)):
-        blind = [name for name in side.inventory.structs if name not in seen]
+    for side, there in ((old, before), (new, after)):
+        blind = [name for name in side.inventory.structs if name not in there]
         if blind:
             raise GateError(f"{side.header.shown}, {side.configuration.name}: pahole's output has no "
                             f"{', '.join(blind)}, or is of an unknown form")

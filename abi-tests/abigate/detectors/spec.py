@@ -10,10 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from . import spec_records, spec_tree
 
+if TYPE_CHECKING:
+    from codegen.model import Spec
+
 Seen = tuple[str, str, str]
+#: A number or name that is given out, or reserved: its kind, whose it is, and itself.
+Key = tuple[str | int | None, ...]
 
 
 @dataclass
@@ -24,7 +30,7 @@ class Change:
     excused: set[tuple[str, str]] = field(default_factory=set)
 
 
-def _numbers(spec) -> dict[str, tuple[int, str]]:
+def _numbers(spec: Spec) -> dict[str, tuple[int, str]]:
     """{name: (number, kind)} of everything in the header that is a plain number."""
     found = {c.name: (c.value, "constant") for c in spec.constants}
     found.update({c.name: (c.value, "link speed") for c in spec.link_speeds})
@@ -34,7 +40,7 @@ def _numbers(spec) -> dict[str, tuple[int, str]]:
     return found
 
 
-def _named_numbers(old, new) -> Iterator[Seen]:
+def _named_numbers(old: Spec, new: Spec) -> Iterator[Seen]:
     after = _numbers(new)
     for name, (number, kind) in _numbers(old).items():
         if name not in after:
@@ -43,7 +49,7 @@ def _named_numbers(old, new) -> Iterator[Seen]:
             yield "NUMBER_CHANGED", name, f"{number:#x} -> {after[name][0]:#x}"
 
 
-def _core(old, new) -> Iterator[Seen]:
+def _core(old: Spec, new: Spec) -> Iterator[Seen]:
     after = {c.name: c.value for c in new.core_constants}
     for constant in old.core_constants:
         if after.get(constant.name) != constant.value:
@@ -58,9 +64,10 @@ def _core(old, new) -> Iterator[Seen]:
             yield "CORE_CHANGED", f"struct {struct.struct}", f"{was} -> {now or 'gone'}"
 
 
-def _used(spec) -> dict[tuple, str]:
+def _used(spec: Spec) -> dict[Key, str]:
     """Every number and name that a spec gives out: {key: how it is called}."""
-    used = {("capability_ids", cap.id): f"capability id {cap.id}" for cap in spec.capabilities}
+    used: dict[Key, str] = {("capability_ids", cap.id): f"capability id {cap.id}"
+                            for cap in spec.capabilities}
     used.update({("subtypes", s.vendor, s.value): f"subtype {s.value} of {s.vendor}"
                  for s in spec.subtypes})
     used.update({("link_speeds", s.value): f"speed code {s.value}" for s in spec.link_speeds})
@@ -71,14 +78,14 @@ def _used(spec) -> dict[tuple, str]:
     return used
 
 
-def _kept(spec) -> set[tuple]:
-    return ({("capability_ids", r.value) for r in spec.reserved_capability_ids}
-            | {("subtypes", r.vendor, r.value) for r in spec.reserved_subtypes}
-            | {("link_speeds", r.value) for r in spec.reserved_link_speeds}
-            | {("names", r.name) for r in spec.reserved_names})
+def _kept(spec: Spec) -> set[Key]:
+    return {*(("capability_ids", r.value) for r in spec.reserved_capability_ids),
+            *(("subtypes", r.vendor, r.value) for r in spec.reserved_subtypes),
+            *(("link_speeds", r.value) for r in spec.reserved_link_speeds),
+            *(("names", r.name) for r in spec.reserved_names)}
 
 
-def _reserved(old, new) -> Iterator[Seen]:
+def _reserved(old: Spec, new: Spec) -> Iterator[Seen]:
     given, kept = _used(new), _kept(new)
     for key in sorted(_kept(old), key=str):
         subject = f"reserved {' '.join(map(str, key))}"
@@ -92,7 +99,7 @@ def _reserved(old, new) -> Iterator[Seen]:
                    f"{words} is given up, and not reserved")
 
 
-def _dated(spec) -> dict[str, int]:
+def _dated(spec: Spec) -> dict[str, int]:
     """{subject: the version a thing is there since}."""
     things = {c.name: c.since for c in [*spec.constants, *spec.link_speeds, *spec.subtypes]}
     things.update({f"region {r.name}": r.since for r in spec.regions})
@@ -102,7 +109,7 @@ def _dated(spec) -> dict[str, int]:
     return things
 
 
-def _versions(old, new, change: Change) -> Iterator[Seen]:
+def _versions(old: Spec, new: Spec, change: Change) -> Iterator[Seen]:
     if new.version < old.version:
         yield "ABI_VERSION_LOWERED", "VFIO_NVLINK2_ABI_VERSION", f"{old.version} -> {new.version}"
     if new.version > old.version:
@@ -125,7 +132,7 @@ def _versions(old, new, change: Change) -> Iterator[Seen]:
                f"new, but since {after[early[0]]}, which was released without it")
 
 
-def compare(old, new) -> Change:
+def compare(old: Spec, new: Spec) -> Change:
     """What became of a spec, as the rules of the catalogue have it."""
     change = Change()
     change.seen += _versions(old, new, change)

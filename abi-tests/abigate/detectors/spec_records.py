@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codegen.model import Field, Record, Region, Spec
 
 Seen = tuple[str, str, str]
 
 
-def _what(field) -> str:
+def _what(field: Field) -> str:
     count = f"[{field.count}]" if field.count else ""
     return f"{field.type}{count} at {field.offset}"
 
 
-def _fields(old, new) -> Iterator[Seen]:
+def _fields(old: Record, new: Record) -> Iterator[Seen]:
     after = {f.name: f for f in new.fields}
     for was in old.fields:
         subject, now = f"struct {old.struct}::{was.name}", after.get(was.name)
@@ -21,10 +25,11 @@ def _fields(old, new) -> Iterator[Seen]:
         if now is None:
             if was.reserved and place is not None and not place.reserved:
                 yield "RESERVED_REUSED", subject, f"the padding is {place.name} now"
-            renamed = place is not None and _what(place) == _what(was) and \
-                place.name not in {f.name for f in old.fields}
-            yield (("FIELD_RENAMED", subject, f"its place has {place.name} now") if renamed
-                   else ("FIELD_REMOVED", subject, "the field is gone"))
+            if place is not None and _what(place) == _what(was) \
+                    and place.name not in {f.name for f in old.fields}:
+                yield "FIELD_RENAMED", subject, f"its place has {place.name} now"
+            else:
+                yield "FIELD_REMOVED", subject, "the field is gone"
         elif _what(now) != _what(was):
             yield "RECORD_FIELD_CHANGED", subject, f"{_what(was)} -> {_what(now)}"
         elif was.reserved and not now.reserved:
@@ -34,7 +39,7 @@ def _fields(old, new) -> Iterator[Seen]:
                    f"filled from {was.source or 'nothing'} -> {now.source or 'nothing'}")
 
 
-def _grown(old, new, excused: set[tuple[str, str]]) -> Iterator[Seen]:
+def _grown(old: Record, new: Record, excused: set[tuple[str, str]]) -> Iterator[Seen]:
     """Fields a released record has got; a raised version and their dates make them good."""
     before = {f.name for f in old.fields}
     end = max(f.offset + f.size for f in old.fields)
@@ -51,7 +56,7 @@ def _grown(old, new, excused: set[tuple[str, str]]) -> Iterator[Seen]:
         excused.update(("FIELD_APPENDED", f"{struct}::{f.name}") for f in behind)
 
 
-def capabilities(old, new, excused: set[tuple[str, str]]) -> Iterator[Seen]:
+def capabilities(old: Spec, new: Spec, excused: set[tuple[str, str]]) -> Iterator[Seen]:
     """The records; what grew as it should is added to `excused`."""
     after = {cap.name: cap for cap in new.capabilities}
     for was in old.capabilities:
@@ -75,7 +80,7 @@ def capabilities(old, new, excused: set[tuple[str, str]]) -> Iterator[Seen]:
     yield from _values(old, new)
 
 
-def _values(old, new) -> Iterator[Seen]:
+def _values(old: Spec, new: Spec) -> Iterator[Seen]:
     after = {value.name: value for value in new.values}
     for value in old.values:
         now = after.get(value.name)
@@ -83,20 +88,20 @@ def _values(old, new) -> Iterator[Seen]:
             yield "VALUE_CHANGED", f"value {value.name}", f"{value.type} -> {now.type}"
 
 
-def _type(spec, region) -> str:
+def _type(spec: Spec, region: Region) -> str:
     vendor, subtype = spec.vendor(region.vendor), spec.subtype(region.subtype)
     number = f"{spec.region_type(vendor):#x}" if vendor else region.vendor
     return f"type {number}, subtype {subtype.value if subtype else region.subtype}"
 
 
-def _size(spec, region) -> str:
+def _size(spec: Spec, region: Region) -> str:
     size = region.size
     if size.constant:
         return f"{size.constant} ({spec.number(size.constant)})"
     return f"{size.node}/{size.property} of the {size.source}"
 
 
-def _chain(was, now) -> Iterator[Seen]:
+def _chain(was: Region, now: Region) -> Iterator[Seen]:
     subject = f"region {was.name}"
     for name in was.capabilities:
         if name not in now.capabilities:
@@ -108,7 +113,7 @@ def _chain(was, now) -> Iterator[Seen]:
                f"{', '.join(was.capabilities)} -> {', '.join(now.capabilities)}")
 
 
-def regions(old, new) -> Iterator[Seen]:
+def regions(old: Spec, new: Spec) -> Iterator[Seen]:
     """The regions and their chains."""
     after = {region.name: region for region in new.regions}
     for was in old.regions:

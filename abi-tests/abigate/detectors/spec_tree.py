@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codegen.model import Property, Spec
 
 Seen = tuple[str, str, str]
 
 
-def _checks(spec, prop) -> dict[tuple, int | None]:
+def _checks(spec: Spec, prop: Property) -> dict[tuple[str, str | None], int | None]:
     """{(rule, part): limit as a number} of a property's checks."""
     return {(check.rule, check.of): spec.driver_number(check.limit) if check.limit else None
             for check in prop.checks}
@@ -21,7 +25,8 @@ def _stricter(rule: str, was: int | None, now: int | None) -> bool:
     return now < was if rule == "MAX" else now % was == 0 or was % now != 0
 
 
-def _property(old, new, subject: str, was, now) -> Iterator[Seen]:
+def _property(old: Spec, new: Spec, subject: str, was: Property,
+              now: Property) -> Iterator[Seen]:
     if (now.type, now.refers_to, now.parts) != (was.type, was.refers_to, was.parts):
         yield "DT_CHANGED", subject, f"{was.type} -> {now.type}, or what it means"
     if now.required and not was.required:
@@ -39,7 +44,7 @@ def _property(old, new, subject: str, was, now) -> Iterator[Seen]:
             yield "DT_STRICTER", subject, f"check {rule}: {before[key]:#x} -> {limit:#x}"
 
 
-def detect(old, new) -> Iterator[Seen]:
+def detect(old: Spec, new: Spec) -> Iterator[Seen]:
     """PCI ids and the properties of the device tree."""
     after = {(p.vendor, p.device) for p in new.pci_ids}
     for pci in old.pci_ids:
