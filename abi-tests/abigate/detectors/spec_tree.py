@@ -18,6 +18,10 @@ def _checks(spec: Spec, prop: Property) -> dict[tuple[str, str | None], int | No
             for check in prop.checks}
 
 
+def _shown(limit: int | None) -> str:
+    return "undefined" if limit is None else f"{limit:#x}"
+
+
 def _stricter(rule: str, was: int | None, now: int | None) -> bool:
     if was is None or now is None or was == now:
         return was != now
@@ -41,7 +45,7 @@ def _property(old: Spec, new: Spec, subject: str, was: Property,
         if key not in before:
             yield "DT_STRICTER", subject, f"check {rule} is new"
         elif _stricter(key[0], before[key], limit):
-            yield "DT_STRICTER", subject, f"check {rule}: {before[key]:#x} -> {limit:#x}"
+            yield "DT_STRICTER", subject, f"check {rule}: {_shown(before[key])} -> {_shown(limit)}"
 
 
 def detect(old: Spec, new: Spec) -> Iterator[Seen]:
