@@ -19,6 +19,7 @@ import re
 import stat
 import time
 import urllib.parse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,17 +39,17 @@ _ONE = ("busybox", "kernel-doc", "reference-kernel", "ccache", "debs")
 # The kernels that the lab builds; of each there is an archive, and what is unpacked of it.
 _KERNELS, _ARCHIVE = "*-kernel", ".tar.xz"
 # The locks of this process, by the entry's folder.
-_held = {}
+_held: dict[Path, int] = {}
 
 
 class Entry(NamedTuple):
     """An entry: its name, when it was used last (None: not known), and whether a process uses it."""
     name: str
-    last: float
+    last: float | None
     busy: bool
 
 
-def days():
+def days() -> float:
     """After how many days without use an entry goes; 0 for never."""
     text = os.environ.get(VARIABLE, "").strip() or str(DAYS)
     try:
@@ -60,11 +61,11 @@ def days():
     return number
 
 
-def _stamp(name):
+def _stamp(name: str) -> Path:
     return cache() / _STAMPS / urllib.parse.quote(name, safe="")
 
 
-def used(path):
+def used(path: str | Path) -> Path:
     """
     Marks the entry that a path of the cache is, and keeps it until this process ends. Call it
     before looking whether the entry is there. Returns the path.
@@ -77,7 +78,7 @@ def used(path):
     return path
 
 
-def _locked(stamp, how):
+def _locked(stamp: Path, how: int) -> int:
     """The descriptor of a stamp with a lock on it; whoever removes an entry removes its stamp too."""
     stamp.parent.mkdir(parents=True, exist_ok=True)
     while True:
@@ -94,10 +95,10 @@ def _locked(stamp, how):
         os.close(descriptor)
 
 
-def entries():
+def entries() -> list[Entry]:
     """Every entry of the cache, the one that was used last first."""
     home = cache()
-    found = {}
+    found: dict[str, None] = {}
     for path in sorted(home.iterdir()) if home.is_dir() else ():
         if path.name in _ONE:
             found[path.name] = None
@@ -110,7 +111,7 @@ def entries():
     return sorted(known, key=lambda entry: -(entry.last or 0))
 
 
-def _paths(name):
+def _paths(name: str) -> list[Path]:
     """
     Returns the files and folders of an entry as they are now. A kernel's archive comes first: without
     it the kernel is not there.
@@ -120,7 +121,7 @@ def _paths(name):
                               path.with_name(f".{path.name}.draft")) if os.path.lexists(part)]
 
 
-def _name(path, kernel):
+def _name(path: Path, kernel: bool) -> str | None:
     """The name of the entry that a file or folder belongs to, which may be its draft; None for no entry."""
     name = re.sub(r"^\.(.*)\.draft$", r"\1", path.name)
     if kernel:
@@ -129,7 +130,7 @@ def _name(path, kernel):
     return None if name.startswith(".") else name
 
 
-def _state(name):
+def _state(name: str) -> tuple[float | None, bool]:
     """(when an entry was used last, whether a process uses it)"""
     folder, _, part = name.partition("/")
     # A kernel's archive is touched at each use, before the kernel has a stamp.
@@ -147,7 +148,7 @@ def _state(name):
     return (max(times) if times else None), busy
 
 
-def prune():
+def prune() -> list[str]:
     """
     Removes what was not used for so many days, and what an interrupted removal has left, and says
     what it was. The names of what went.
@@ -171,7 +172,7 @@ def prune():
 
 
 @contextlib.contextmanager
-def _alone():
+def _alone() -> Iterator[bool]:
     """Yields True when no other process removes entries, and keeps others from it."""
     folder = cache() / _STAMPS
     folder.mkdir(exist_ok=True)
@@ -185,7 +186,7 @@ def _alone():
         yield True
 
 
-def _remove(entry, limit):
+def _remove(entry: Entry, limit: float) -> bool:
     """Moves an old entry out of the way when no process uses it; whether it did."""
     stamp = _stamp(entry.name)
     if entry.last is None:
@@ -216,7 +217,7 @@ def _remove(entry, limit):
     return True
 
 
-def at_end():
+def at_end() -> None:
     """prune() at the end of a run, which does not fail for it."""
     try:
         prune()
@@ -224,7 +225,7 @@ def at_end():
         note(f"cache: {error}")
 
 
-def _delete_gone():
+def _delete_gone() -> int:
     """Deletes what was moved out of the way; how many bytes that were."""
     place = cache() / _GONE
     room = 0
@@ -234,9 +235,11 @@ def _delete_gone():
     return room
 
 
-def size(path):
+def size(path: Path) -> int:
     """The bytes of the disk that a file or folder takes."""
-    seen, total, todo = set(), 0, [path]
+    seen: set[int] = set()
+    todo: list[str | Path] = [path]
+    total = 0
     while todo:
         current = todo.pop()
         try:
@@ -252,7 +255,7 @@ def size(path):
     return total
 
 
-def show():
+def show() -> str:
     """A line for each entry: its size, when it was used last, and whether a process uses it."""
     lines, total = [], 0
     for entry in entries():

@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lab.paths import BUILD
@@ -25,7 +26,7 @@ _PATIENCE = 3
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def _parents():
+def _parents() -> dict[int, int]:
     """{pid: parent} of all processes that live."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
@@ -36,10 +37,11 @@ def _parents():
     return found
 
 
-def descendants(pid):
+def descendants(pid: int) -> list[int]:
     """The processes below a process, those that it started itself first."""
     parents = _parents()
-    found, todo = [], [pid]
+    found: list[int] = []
+    todo = [pid]
     while todo:
         children = [child for child, parent in parents.items() if parent in todo]
         found += children
@@ -47,15 +49,16 @@ def descendants(pid):
     return found
 
 
-def _end(pids, number):
+def _end(pids: Iterable[int], number: int) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
 
 
-def end_descendants():
+def end_descendants() -> None:
     """Ends every process below this one: asks once, and kills what is there after a while."""
-    asked, deadline = set(), time.monotonic() + _PATIENCE
+    asked: set[int] = set()
+    deadline = time.monotonic() + _PATIENCE
     while left := descendants(os.getpid()):
         if time.monotonic() > deadline:
             _end(left, signal.SIGKILL)
@@ -69,7 +72,7 @@ def end_descendants():
 
 
 @contextlib.contextmanager
-def ending_all():
+def ending_all() -> Iterator[None]:
     """Around a command: when a signal ends it, all that it has started ends too."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -84,7 +87,7 @@ def ending_all():
         raise
 
 
-def end_children_from_now():
+def end_children_from_now() -> None:
     """
     Ends the children of this process, and those that it still starts, until it ends itself. Each is
     asked once, so that it can end its own; after a while it is killed.
@@ -92,8 +95,8 @@ def end_children_from_now():
     threading.Thread(target=_end_children, daemon=True).start()
 
 
-def _end_children():
-    since = {}
+def _end_children() -> None:
+    since: dict[int, float] = {}
     while True:
         now = time.monotonic()
         children = [pid for pid, parent in _parents().items() if parent == os.getpid()]
@@ -104,7 +107,7 @@ def _end_children():
         time.sleep(0.1)
 
 
-def sweep():
+def sweep() -> None:
     """Removes the temporary files of machines whose run was killed; what is in use stays."""
     place = BUILD / "run"
     for path in sorted(place.iterdir()) if place.is_dir() else ():
@@ -113,7 +116,7 @@ def sweep():
                 remove(path)
 
 
-def _is_used(path):
+def _is_used(path: str) -> bool:
     """Says whether a process has a file open, or one below it, or was called with its name."""
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

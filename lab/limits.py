@@ -19,7 +19,7 @@ _SLACK = 4.0
 VARIABLE = "NVLINK2_SLOWNESS"
 
 
-def _measure():
+def _measure() -> float:
     started = time.monotonic()
     total = 0
     for number in range(_ROUNDS):
@@ -28,7 +28,7 @@ def _measure():
 
 
 @functools.cache
-def slowness():
+def slowness() -> float:
     """How many times slower than a quiet machine this one is, at least 1; measured once a run."""
     known = os.environ.get(VARIABLE)
     try:
@@ -42,6 +42,6 @@ def slowness():
     return found
 
 
-def seconds(quiet):
+def seconds(quiet: float) -> float:
     """A time limit for this machine, in seconds, of one that suffices on a quiet one."""
     return quiet * slowness() * _SLACK

@@ -8,7 +8,9 @@ sources that are a commit, is recorded. `python3 -m lab long-targets` shows the 
 
 import json
 import subprocess
+from collections.abc import Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 
 from lab.errors import LabError
 from lab.paths import ROOT, write_atomic
@@ -24,7 +26,7 @@ _WRITTEN = ("tests/long-runs.json", "docs/versus-2018.md", "docs/performance.md"
             "docs/npu2-module.md")
 
 
-def _git(*arguments):
+def _git(*arguments: str) -> str | None:
     """Returns the output of git, or None when there is no git or no repository here."""
     try:
         done = subprocess.run(["git", *arguments], cwd=ROOT, check=False, capture_output=True,
@@ -34,7 +36,7 @@ def _git(*arguments):
     return None if done.returncode else done.stdout
 
 
-def state():
+def state() -> tuple[str, str]:
     """(commit, why the sources are not that commit: "" when they are)"""
     head = _git("rev-parse", "--verify", "HEAD")
     changed = _git("status", "--porcelain", "--no-renames", "--untracked-files=all")
@@ -47,12 +49,12 @@ def state():
     return head.strip(), ""
 
 
-def load(path=None):
+def load(path: Path | None = None) -> dict[str, dict[str, str]]:
     """{target: {"commit", "date", "result"}} of those that were recorded."""
     path = path or FILE
     if not path.exists():
         return {}
-    known = json.loads(path.read_text("utf-8"))
+    known: dict[str, dict[str, str]] = json.loads(path.read_text("utf-8"))
     for target, entry in known.items():
         _check(target)
         if set(entry) != _KEYS:
@@ -61,12 +63,12 @@ def load(path=None):
     return known
 
 
-def _check(target):
+def _check(target: str) -> None:
     if target not in TARGETS:
         raise LabError(f"{target} is no long target: there is {', '.join(TARGETS)}")
 
 
-def record(target, result, partial="", began=None):
+def record(target: str, result: str, partial: str = "", began: tuple[str, str] | None = None) -> bool:
     """
     Records a full run that has ended, and tells whether it did. `result` is its last line, and
     `partial` says why it was none of everything. `began` is the state() at its beginning; without
@@ -91,7 +93,7 @@ def record(target, result, partial="", began=None):
     return True
 
 
-def render(known):
+def render(known: Mapping[str, Mapping[str, str]]) -> str:
     """A line for each target: the date, the commit and the result of its last full run."""
     rows = []
     for target in TARGETS:
@@ -104,6 +106,6 @@ def render(known):
     return "".join(f"{row}\n" for row in rows)
 
 
-def _age(commit):
+def _age(commit: str) -> str:
     count = _git("rev-list", "--count", f"{commit}..HEAD")
     return f" ({count.strip()} commits ago)" if count else ""

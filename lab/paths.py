@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from lab.progress import note
@@ -16,7 +17,7 @@ BUILD = ROOT / "build"
 NEEDED = 7
 
 
-def cache():
+def cache() -> Path:
     """
     The folder of everything that is fetched or built once, which all clones of a user share.
     NVLINK2_CACHE names another one; else it is in the user's cache folder, as XDG has it.
@@ -30,7 +31,7 @@ def cache():
 
 
 @contextlib.contextmanager
-def locked(folder):
+def locked(folder: Path) -> Iterator[None]:
     """One process at a time works in a folder. The lock goes with the process that holds it."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "w", encoding="ascii") as handle:
@@ -42,7 +43,7 @@ def locked(folder):
         yield
 
 
-def disk_full(error):
+def disk_full(error: BaseException | str) -> str | None:
     """The sentence about a full disk, for an OSError or the text of a program that met one; else None."""
     if isinstance(error, OSError):
         met, file = error.errno in (errno.ENOSPC, errno.EDQUOT), error.filename
@@ -58,12 +59,12 @@ def disk_full(error):
             "on another disk")
 
 
-def _there(folder):
+def _there(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 @contextlib.contextmanager
-def writing(path):
+def writing(path: Path) -> Iterator[None]:
     """Names a path in the error of a failed write: Python does not tell of which file it was."""
     try:
         yield
@@ -73,7 +74,7 @@ def writing(path):
         raise
 
 
-def write_atomic(path, data):
+def write_atomic(path: Path, data: bytes | str) -> None:
     """Writes bytes or text so that a reader sees the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")

@@ -4,6 +4,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +16,7 @@ _UNREAD = ("./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/sh
            "./usr/share/lintian", "./usr/share/zoneinfo")
 
 
-def unpack(deb, into, members=(), some=False):
+def unpack(deb: Path, into: Path, members: Sequence[str] = (), some: bool = False) -> None:
     """
     Unpacks a .deb, or only the members that match tar wildcards. A wildcard that matches nothing
     is an error; with `some`, not.
@@ -28,6 +29,7 @@ def unpack(deb, into, members=(), some=False):
         tar += [f"--exclude={path}" for path in _UNREAD]
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as source:
+        assert source.stdout and source.stderr, "they are pipes"
         sink = subprocess.run(tar, stdin=source.stdout, capture_output=True, check=False)
         source.stdout.close()
         errors = source.stderr.read() + sink.stderr
@@ -39,13 +41,13 @@ def unpack(deb, into, members=(), some=False):
         raise LabError(f"cannot unpack {Path(deb).name}: {disk_full(said) or said}")
 
 
-def unpack_all(debs, into):
+def unpack_all(debs: Iterable[Path], into: Path) -> None:
     """Unpacks several packages into one folder, two at a time."""
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
         list(pool.map(lambda deb: unpack(deb, into), debs))
 
 
-def make_once(target, fill):
+def make_once(target: Path, fill: Callable[[Path], object]) -> Path:
     """Makes a folder completely or not at all: `fill(draft)` works in a draft beside it."""
     if target.exists():
         return target
@@ -58,7 +60,7 @@ def make_once(target, fill):
     return target
 
 
-def remove_tree(path):
+def remove_tree(path: Path) -> None:
     """Removes a folder, also one whose packages carry write-protected folders."""
     if not path.is_symlink() and path.is_dir():
         for folder, _, _ in os.walk(path):
@@ -66,7 +68,7 @@ def remove_tree(path):
         shutil.rmtree(path)
 
 
-def remove(path):
+def remove(path: Path) -> None:
     """Removes a file or a folder."""
     if path.is_dir():
         remove_tree(path)
