@@ -8,6 +8,8 @@ import subprocess
 import threading
 import time
 import urllib.parse
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from lab.ageing import used
@@ -27,12 +29,12 @@ class Package(NamedTuple):
     sha256: str
 
 
-def host_architecture():
+def host_architecture() -> str:
     """Debian's name of this machine's architecture."""
     return _output(["dpkg", "--print-architecture"]).strip()
 
 
-def _output(command):
+def _output(command: Sequence[str]) -> str:
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True,
                               env=_plain_env()).stdout
@@ -42,11 +44,11 @@ def _output(command):
         raise LabError(f"{command[0]} failed: {_last_words(error.stderr)}") from None
 
 
-def _plain_env():
+def _plain_env() -> dict[str, str]:
     return {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
 
 
-def _last_words(text):
+def _last_words(text: str) -> str:
     lines = [line for line in text.splitlines() if line.startswith(("E:", "Err:"))]
     return "; ".join(lines or text.splitlines()[-2:]) or "no message"
 
@@ -57,14 +59,14 @@ class Apt:
     with `sources` it knows their source packages instead.
     """
 
-    def __init__(self, name, suites, sources=False):
+    def __init__(self, name: str, suites: Sequence[tuple[str, Sequence[str]]], sources: bool = False) -> None:
         self.name = name
         self.suites = suites
         self.kind = "deb-src" if sources else "deb"
         self.folder = cache() / "apt" / name
         self.debs = cache() / "debs"
 
-    def _options(self):
+    def _options(self) -> list[str]:
         host = host_architecture()
         archs = [host] + sorted({arch for _, archs in self.suites for arch in archs
                                  if arch not in (host, "all")})
@@ -93,7 +95,7 @@ class Apt:
             settings["APT::Sandbox::User"] = "root"
         return [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
 
-    def refresh(self, force=False):
+    def refresh(self, force: bool = False) -> None:
         """Fetches the signed package index unless there is a recent one."""
         stamp = used(self.folder) / "stamp"
         wanted = self._sources()
@@ -115,16 +117,16 @@ class Apt:
                            "the network, or name another mirror with NVLINK2_MIRROR") from None
         stamp.touch()
 
-    def _sources(self):
+    def _sources(self) -> str:
         if not mirror.KEYRING.exists():
             raise LabError(f"{mirror.KEYRING} is missing, so no signature can be checked: "
                            "install debian-archive-keyring")
         return "".join(f"{self.kind} [arch={','.join(archs)} signed-by={mirror.KEYRING}] "
                        f"{mirror.of_suite(suite)} {suite} main\n" for suite, archs in self.suites)
 
-    def newest(self, pattern):
+    def newest(self, pattern: str) -> str:
         """The name with the highest numbers among the packages a regular expression matches."""
-        prefix = re.match(r"[a-z0-9-]*", pattern).group()
+        prefix = re.split(r"[^a-z0-9-]", pattern, maxsplit=1)[0]
         names = _output(["apt-cache", *self._options(), "pkgnames", prefix]).split()
         matches = [name for name in set(names) if re.fullmatch(pattern, name)]
         if not matches:
@@ -132,7 +134,7 @@ class Apt:
                            "has moved on, or the mirror is not Debian's (NVLINK2_MIRROR)")
         return max(matches, key=lambda name: [int(n) for n in re.findall(r"\d+", name)])
 
-    def resolve(self, names, closure=False):
+    def resolve(self, names: Sequence[str], closure: bool = False) -> list[Package]:
         """Package files for names ("name:arch"); with closure, all they depend on too."""
         verb = ["install", "--yes"] if closure else [self._verb()]
         command = ["apt-get", *self._options(), "-qq", *verb, "--print-uris", *names]
@@ -150,11 +152,11 @@ class Apt:
             return [parse_uri(line)._replace(spec=name) for line in lines]
         return [parse_uri(line) for line in lines]
 
-    def _verb(self):
+    def _verb(self) -> str:
         """How apt-get is told to bring packages, or the files of source packages."""
         return "source" if self.kind == "deb-src" else "download"
 
-    def fetch(self, names, what, closure=False):
+    def fetch(self, names: Sequence[str], what: str, closure: bool = False) -> list[Path]:
         """Resolves and downloads; with a fresh index once more if the mirror has moved on."""
         try:
             return self.download(self.resolve(names, closure), what)
@@ -163,7 +165,7 @@ class Apt:
         self.refresh(force=True)
         return self.download(self.resolve(names, closure), what)
 
-    def download(self, packages, what):
+    def download(self, packages: Sequence[Package], what: str) -> list[Path]:
         """Brings the files into the cache, verified; an interrupted download goes on."""
         used(self.debs).mkdir(parents=True, exist_ok=True)
         missing = [package for package in packages if not self._verified(package)]
@@ -179,7 +181,7 @@ class Apt:
                                "the signed index. Run the command again")
         return [self.debs / package.filename for package in packages]
 
-    def _get(self, packages):
+    def _get(self, packages: Sequence[Package]) -> None:
         only = ["--download-only"] if self.kind == "deb-src" else []
         command = ["apt-get", *self._options(), "-qq", self._verb(), *only,
                    *dict.fromkeys(package.spec for package in packages)]
@@ -195,7 +197,7 @@ class Apt:
             raise LabError(f"a download failed: {disk_full(errors) or _last_words(errors)}. What has "
                            "arrived is kept: run the command again")
 
-    def _verified(self, package):
+    def _verified(self, package: Package) -> bool:
         path = self.debs / package.filename
         if not path.exists() or path.stat().st_size != package.size:
             return False
@@ -206,7 +208,7 @@ class Apt:
         return digest.hexdigest() == package.sha256
 
 
-def parse_uri(line):
+def parse_uri(line: str) -> Package:
     """One line of `apt-get --print-uris`."""
     match = re.fullmatch(r"'([^']+)' (\S+) (\d+) SHA256:([0-9a-f]{64})", line.strip())
     if not match:
@@ -222,20 +224,20 @@ def parse_uri(line):
 class _Watcher:
     """Reports the growth of files while something else downloads them."""
 
-    def __init__(self, reporter, paths):
+    def __init__(self, reporter: ProgressReporter, paths: Sequence[Path]) -> None:
         self.reporter = reporter
         self.paths = paths
         self.done = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
 
-    def _watch(self):
+    def _watch(self) -> None:
         while not self.done.wait(0.2):
             self.reporter.update(sum(path.stat().st_size for path in self.paths if path.exists()))
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         self.thread.start()
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.done.set()
         self.thread.join()
         self.reporter.close()

@@ -14,7 +14,7 @@ _INDEX = re.compile(r"^'(.+)/dists/(.+)/main/binary-[^/']+/Packages[^/']*' ", re
 _SCHEMES = ("http:", "https:", "file:", "ftp:")
 
 
-def mirror():
+def mirror() -> str:
     """The URI below which dists/ and pool/ of Debian are found."""
     chosen = os.environ.get("NVLINK2_MIRROR")
     if chosen:
@@ -31,12 +31,12 @@ def mirror():
         "sources.list between 'deb' and the suite")
 
 
-def of_suite(suite):
+def of_suite(suite: str) -> str:
     """The URI for a suite: Debian's security updates are an archive of their own."""
     return security() if suite.endswith("-security") else mirror()
 
 
-def security():
+def security() -> str:
     """
     The archive of security updates: the one this machine's apt uses, or the one beside the mirror
     that NVLINK2_MIRROR names, as Debian's own mirrors have it.
@@ -48,7 +48,7 @@ def security():
     return f"{mirror()}-security"
 
 
-def os_release(path=Path("/etc/os-release")):
+def os_release(path: Path = Path("/etc/os-release")) -> dict[str, str]:
     """The fields of os-release as a dictionary."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ def os_release(path=Path("/etc/os-release")):
     return {key: value.strip("\"'") for key, value in pairs}
 
 
-def sources(etc_apt=None):
+def sources(etc_apt: Path | None = None) -> list[tuple[str, str]]:
     """
     (URI, suite) of every enabled binary source with main, in the order in which apt would fetch them.
     Apt itself reads its configuration: that of this machine, or the one below a folder.

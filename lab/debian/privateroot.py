@@ -15,6 +15,7 @@ import re
 import struct
 import subprocess
 import urllib.parse
+from collections.abc import Sequence
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
@@ -30,10 +31,10 @@ from lab.unpack import make_once, remove_tree, unpack_all
 class PrivateRoot:
     """An unpacked set of packages."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def file(self, name):
+    def file(self, name: str) -> Path:
         """The host's path of a file of the root, symbolic links followed inside the root."""
         current = self.path
         parts = list(Path(name).parts[1:])
@@ -53,21 +54,21 @@ class PrivateRoot:
                 current = step
         raise LabError(f"{name}: too many symbolic links in {self.path}")
 
-    def library_path(self):
+    def library_path(self) -> str:
         """The library folders of the root, as the loader takes them."""
         folders = sorted(self.path.glob("usr/lib/*-linux-gnu*")) + \
             sorted(self.path.glob("lib/*-linux-gnu*"))
         folders += [self.path / "usr/lib", self.path / "lib"]
         return ":".join(str(folder) for folder in folders if folder.is_dir())
 
-    def command(self, program, *arguments):
+    def command(self, program: str, *arguments: str | Path) -> list[str]:
         """The command line that runs a program of the root with the root's own libraries."""
         binary = self.file(program)
         loader = self.file(_interpreter(binary))
         return [str(loader), "--inhibit-cache", "--library-path", self.library_path(),
                 "--argv0", program, str(binary), *map(str, arguments)]
 
-    def environment(self):
+    def environment(self) -> dict[str, str]:
         """The caller's environment without what would lead Python or the loader elsewhere."""
         kept = {key: value for key, value in os.environ.items()
                 if not key.startswith(("PYTHON", "LD_"))}
@@ -75,7 +76,7 @@ class PrivateRoot:
         kept["PYTHONPATH"] = str(self.path / "usr/lib/python3/dist-packages")
         return kept
 
-    def check_libraries(self, program):
+    def check_libraries(self, program: str) -> None:
         """Fails unless each library a program needs is found inside the root."""
         loader, *rest = self.command(program)
         listed = subprocess.run([loader, "--list", *rest], capture_output=True, text=True, check=False)
@@ -87,7 +88,7 @@ class PrivateRoot:
                            f"{'; '.join(outside) or listed.stderr.strip()}")
 
 
-    def version(self, package):
+    def version(self, package: str) -> str:
         """The version of one of the root's packages."""
         names = (self.path / ".packages").read_text("utf-8").splitlines()
         found = [name for name in names if name.startswith(f"{package}_")]
@@ -95,7 +96,7 @@ class PrivateRoot:
             raise LabError(f"{self.path.name} has {len(found)} packages {package}, not 1")
         return urllib.parse.unquote(found[0].split("_")[1])
 
-    def needed(self, program, *modules):
+    def needed(self, program: str, *modules: str) -> list[str]:
         """
         A program, its loader and all libraries that it and its modules need, as paths in the root.
         Read from the ELF files, so that it works for another architecture's too.
@@ -113,14 +114,14 @@ class PrivateRoot:
             todo += [self._library(library) for library in libraries]
         return found
 
-    def _library(self, name):
+    def _library(self, name: str) -> str:
         for folder in self.library_path().split(":"):
             if (Path(folder) / name).exists():
                 return f"/{(Path(folder) / name).relative_to(self.path)}"
         raise LabError(f"{self.path.name} has no {name}")
 
 
-def interpreter(binary):
+def interpreter(binary: Path) -> str | None:
     """The loader an ELF program names (its PT_INTERP); None when it names none."""
     with open(binary, "rb") as handle:
         data = handle.read(4096)
@@ -137,7 +138,7 @@ def interpreter(binary):
     return None
 
 
-def _interpreter(binary):
+def _interpreter(binary: Path) -> str:
     """The loader of a program that has to have one."""
     loader = interpreter(binary)
     if not loader:
@@ -145,7 +146,8 @@ def _interpreter(binary):
     return loader
 
 
-def packages(suite, names, backports=False, refresh=False, arch=None, bare=()):
+def packages(suite: str, names: Sequence[str], backports: bool = False, refresh: bool = False,
+             arch: str | None = None, bare: Sequence[str] = ()) -> PrivateRoot:
     """
     The private root with `names` and their dependencies, from a suite or from its backports; for
     this machine's architecture or for another one, whose programs cannot run here. What is `bare`
@@ -165,7 +167,8 @@ def packages(suite, names, backports=False, refresh=False, arch=None, bare=()):
     return PrivateRoot(target)
 
 
-def _fill(target, suites, wanted, bare, refresh):
+def _fill(target: Path, suites: Sequence[tuple[str, Sequence[str]]], wanted: list[str], bare: list[str],
+          refresh: bool) -> None:
     last, (arch,) = suites[-1]
     apt = Apt(f"{last}-{arch}", suites)
     apt.refresh(force=refresh)
@@ -180,7 +183,7 @@ def _fill(target, suites, wanted, bare, refresh):
     note(f"unpacking {len(debs)} packages into {target.name}")
     remove_tree(target)
 
-    def fill(draft):
+    def fill(draft: Path) -> None:
         unpack_all(debs, draft)
         _merge_usr(draft)
         (draft / ".packages").write_text(versions, "utf-8")
@@ -190,7 +193,7 @@ def _fill(target, suites, wanted, bare, refresh):
         deb.unlink()
 
 
-def _merge_usr(root):
+def _merge_usr(root: Path) -> None:
     """Gives the root the /lib64 and such that base-files makes in an installation."""
     for name in ("lib", "lib64", "bin", "sbin"):
         if not (root / name).exists() and (root / "usr" / name).exists():

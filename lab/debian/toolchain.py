@@ -23,12 +23,12 @@ _FOLDERS = ("usr/bin", "usr/libexec/gcc-cross")
 _READY = ".wrapped"
 
 
-def root_of(suite, refresh=False):
+def root_of(suite: str, refresh: bool = False) -> privateroot.PrivateRoot:
     """The private root with the compiler. Takes the cache's lock."""
     return privateroot.packages(suite, list(_PACKAGES), refresh=refresh, bare=_BARE)
 
 
-def bin_folder(suite):
+def bin_folder(suite: str) -> Path:
     """The folder with the cross compiler's names, to stand first in PATH."""
     root = root_of(suite)
     names = root.path / "cross"
@@ -46,7 +46,7 @@ def bin_folder(suite):
     return names
 
 
-def wrap(folder, root):
+def wrap(folder: Path, root: privateroot.PrivateRoot) -> None:
     """
     Puts a script in the place of each dynamic program below a folder, which then runs by the loader
     and with the libraries of the root; a second time does nothing.
@@ -66,7 +66,7 @@ def wrap(folder, root):
         path.chmod(0o755)
 
 
-def _loader(path):
+def _loader(path: Path) -> str | None:
     """The loader a program names, None when it is no dynamic program."""
     with open(path, "rb") as handle:
         if handle.read(4) != b"\x7fELF":
