@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lab.errors import CheckFailed, LabError
@@ -26,11 +27,11 @@ BENCH_PRODUCT = "nvlink2-bench.ko"
 _PRODUCTS = ("nvlink2-vfio-pci.ko", "sim/nvlink2-sim.ko", "sim/nvlink2-sim-pnv.ko")
 
 
-def run(command, what, **options):
+def run(command: Sequence[str | Path], what: str, env: Mapping[str, str] | None = None) -> str:
     """Runs a build command; its complaint is the error when it fails."""
     try:
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, check=False, **options)
+                              stdin=subprocess.DEVNULL, check=False, env=env)
     except FileNotFoundError:
         raise LabError(f"{command[0]} is missing: run `sh setup.sh test` to install what "
                        "the lab needs") from None
@@ -41,13 +42,13 @@ def run(command, what, **options):
     return done.stdout + done.stderr
 
 
-def synchronize_all(target):
+def synchronize_all(target: Path) -> None:
     """Brings a copy of the module's sources up to date."""
     for part in MODULE_INPUTS:
         synchronize(ROOT / part, target / part)
 
 
-def planted_copy(target, path, text):
+def planted_copy(target: Path, path: str, text: str) -> None:
     """A copy of the module's sources with one more file in it, and nothing of a build before."""
     for part in ("kernel", "generated", "uapi"):
         remove_tree(target / part)
@@ -55,7 +56,7 @@ def planted_copy(target, path, text):
     (target / path).write_text(text, "ascii")
 
 
-def synchronize(source, target):
+def synchronize(source: Path, target: Path) -> None:
     """Copies what changed, and only that: make looks at the times."""
     wanted = set()
     for path in sorted(source.rglob("*")):
@@ -71,19 +72,19 @@ def synchronize(source, target):
             path.unlink()
 
 
-def make_command(name, tree, *more):
+def make_command(name: str, tree: Path, *more: str) -> list[str | Path]:
     """The one command that builds the modules, as the README gives it."""
     kernel = flavours.kernel(name)
     return ["make", "-C", tree / "kernel", f"KDIR={kernel.headers}", "ARCH=powerpc",
             f"CROSS_COMPILE={CROSS}", *more]
 
 
-def tree_of(name, kunit=False):
+def tree_of(name: str, kunit: bool = False) -> Path:
     """The copy of the sources that modules() builds a flavour's modules in."""
     return BUILD / f"kernel-{flavours.flavour(name).base}{'-kunit' if kunit else ''}"
 
 
-def modules(name, kunit=False):
+def modules(name: str, kunit: bool = False) -> dict[str, Path]:
     """Builds the modules for a flavour: {file name: path of the stripped module}."""
     name = flavours.flavour(name).base
     release = flavours.kernel(name).release
@@ -98,19 +99,19 @@ def modules(name, kunit=False):
         return modules_in(name, tree, f"the module for {name}", *(["KUNIT=1"] if kunit else []))
 
 
-def unstripped(name):
+def unstripped(name: str) -> list[Path]:
     """Builds the modules for a flavour; their paths, in `_PRODUCTS`' order, as kbuild left them."""
     modules(name)
     return [BUILD / f"kernel-{name}/kernel" / product for product in _PRODUCTS]
 
 
-def bench_command(name, tree, *more):
+def bench_command(name: str, tree: Path, *more: str) -> list[str | Path]:
     """The command that builds the module that is measured against, in a copy of its sources."""
     return ["make", "-C", flavours.kernel(name).headers, f"M={tree / BENCH}", "ARCH=powerpc",
             f"CROSS_COMPILE={CROSS}", *more, "modules"]
 
 
-def bench_module(name):
+def bench_module(name: str) -> Path:
     """Builds the module that the driver is measured against; its path, stripped."""
     name = flavours.flavour(name).base
     tree = BUILD / f"kernel-{name}"
@@ -120,7 +121,7 @@ def bench_module(name):
         return _stripped(tree / BENCH / BENCH_PRODUCT, tree / BENCH / "stripped")
 
 
-def _stripped(path, folder):
+def _stripped(path: Path, folder: Path) -> Path:
     """A module without what is for a debugger. Another process may read the one that is there."""
     slim = folder / path.name
     folder.mkdir(exist_ok=True)
@@ -131,7 +132,7 @@ def _stripped(path, folder):
     return slim
 
 
-def modules_in(name, tree, what, *more):
+def modules_in(name: str, tree: Path, what: str, *more: str) -> dict[str, Path]:
     """Builds the modules in a copy of the sources: {file name: path of the stripped module}."""
     run(make_command(name, tree, *more), what, env=module_env(name))
     stripped = {}
@@ -141,19 +142,20 @@ def modules_in(name, tree, what, *more):
     return stripped
 
 
-def clean_env():
+def clean_env() -> dict[str, str]:
     """The environment without what a make above us left there."""
     return {key: value for key, value in os.environ.items()
             if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")} | {"LC_ALL": "C"}
 
 
-def module_env(name):
+def module_env(name: str) -> dict[str, str]:
     """The environment to build modules for a flavour in: its compiler comes first."""
     env = clean_env()
     return env | {"PATH": ":".join([*flavours.build_path(name), env.get("PATH", os.defpath)])}
 
 
-def program(name, sources, cross=True, flags=(), static=True):
+def program(name: str, sources: Sequence[str | Path], cross: bool = True, flags: Iterable[str] = (),
+            static: bool = True) -> Path:
     """Compiles C files into one program, statically for the guest; unchanged ones are kept."""
     folder = BUILD / ("guest" if cross else "host")
     compiler = f"{CROSS}gcc" if cross else "gcc"
@@ -168,7 +170,7 @@ def program(name, sources, cross=True, flags=(), static=True):
     return folder / name
 
 
-def _state(command, sources):
+def _state(command: Sequence[str], sources: Sequence[str | Path]) -> str:
     folders = {Path(source).parent for source in sources}
     headers = sorted({header for folder in folders for header in folder.glob("*.h")}
                      | set((ROOT / "uapi").rglob("*.h"))
@@ -179,12 +181,12 @@ def _state(command, sources):
     return digest.hexdigest()
 
 
-def init():
+def init() -> Path:
     """The first program of the machine."""
     return program("init", [ROOT / "tests/guest/init.c"])
 
 
-def nvtest(cross=True):
+def nvtest(cross: bool = True) -> Path:
     """The tests in the machine; built for the host too, where only `--list` makes sense."""
     sources = sorted(path for path in (ROOT / "tests/guest").glob("*.c") if path.name != "init.c")
     if not sources:
@@ -192,7 +194,7 @@ def nvtest(cross=True):
     return program("nvtest", sources, cross, ["-D_GNU_SOURCE", "-pthread"])
 
 
-def info_tool():
+def info_tool() -> Path:
     """nvlink2-info for the guest."""
     folder = ROOT / "tools/nvlink2-info"
     sources = sorted(folder.glob("*.c"))

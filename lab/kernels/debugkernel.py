@@ -25,10 +25,12 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from lab.ageing import used
+from lab.debian.apt import Apt
 from lab.errors import LabError
 from lab.kernels import kernelmake, source
 from lab.kernels.kernelmake import CROSS, run
@@ -74,20 +76,19 @@ class Recipe(NamedTuple):
     debug: bool
     minutes: str
     steps: int
-    settings: tuple = ()
-    patches: tuple = ("kernel/patches",)
+    settings: tuple[Path, ...] = ()
+    patches: tuple[str, ...] = ("kernel/patches",)
     sources: str = ""
     keep_unpatched: bool = False
 
 
-_NPU2 = {"settings": (NPU2_FRAGMENT,), "patches": ("kernel/patches", "kernel/powernv/patches"),
-         "sources": "kernel/powernv"}
 DEBUG = Recipe("debug", True, "5 to 10", 1700, keep_unpatched=True)
-NPU2 = Recipe("npu2", False, "3 to 5", 1600, **_NPU2)
-NPU2_DEBUG = Recipe("npu2-debug", True, "4 to 8", 1700, **_NPU2)
+NPU2 = Recipe("npu2", False, "3 to 5", 1600, settings=(NPU2_FRAGMENT,),
+              patches=("kernel/patches", "kernel/powernv/patches"), sources="kernel/powernv")
+NPU2_DEBUG = NPU2._replace(name="npu2-debug", debug=True, minutes="4 to 8", steps=1700)
 
 
-def patches(series, recipe=DEBUG):
+def patches(series: str, recipe: Recipe = DEBUG) -> list[Path]:
     """What is applied to the kernels of a series, in order."""
     found = []
     for folder in recipe.patches:
@@ -98,7 +99,7 @@ def patches(series, recipe=DEBUG):
     return found
 
 
-def sources(recipe):
+def sources(recipe: Recipe) -> list[Path]:
     """The files that are copied into the tree."""
     if not recipe.sources:
         return []
@@ -109,7 +110,7 @@ def sources(recipe):
     return found
 
 
-def fragment(series, recipe=DEBUG):
+def fragment(series: str, recipe: Recipe = DEBUG) -> str:
     """The settings of a series' kernel, as a text for merge_config.sh."""
     text = FRAGMENT.read_text("utf-8")
     if recipe.debug:
@@ -121,7 +122,7 @@ def fragment(series, recipe=DEBUG):
     return text
 
 
-def _without_faults(text):
+def _without_faults(text: str) -> str:
     """debug.config without what finds faults; its sections are apart by an empty line."""
     sections = text.split("\n\n")
     kept = [section for section in sections if not section.startswith(_OF_FAULTS)]
@@ -131,7 +132,7 @@ def _without_faults(text):
     return re.sub(_OF_TESTS, "", "\n\n".join(kept), flags=re.M)
 
 
-def _with(text, own):
+def _with(text: str, own: str) -> str:
     """Settings with others after them, in place of those of the same name."""
     for name in re.findall(r"^(?:# )?(CONFIG_\w+)(?:=| is not set)", own, re.M):
         text = re.sub(rf"^(?:# )?{name}(?:=.*| is not set)\n", "", text, flags=re.M)
@@ -140,7 +141,7 @@ def _with(text, own):
 
 class Tools(NamedTuple):
     """What a kernel is compiled with: folders that come first in PATH, and the compiler's name."""
-    folders: tuple = ()
+    folders: tuple[str, ...] = ()
     compiler: str = COMPILER
 
 
@@ -155,7 +156,8 @@ class Built(NamedTuple):
     stamp: str
 
 
-def kernel(apt, series, tools=Tools(), refresh=False, recipe=DEBUG):
+def kernel(apt: Apt, series: str, tools: Tools = Tools(), refresh: bool = False,
+           recipe: Recipe = DEBUG) -> tuple[str, Path]:
     """(release, folder) of a series' kernel of a kind, built when it is not in the cache."""
     home = cache() / f"{recipe.name}-kernel"
     with locked(home):
@@ -172,7 +174,8 @@ def kernel(apt, series, tools=Tools(), refresh=False, recipe=DEBUG):
 
 
 @contextlib.contextmanager
-def build_tree(apt, series, tools=Tools(), recipe=NPU2, only_kept=False):
+def build_tree(apt: Apt, series: str, tools: Tools = Tools(), recipe: Recipe = NPU2,
+               only_kept: bool = False) -> Iterator[Built | None]:
     """
     A finished build of a kernel of a kind, as Built, which nobody changes. It is made when the cache
     has none, or is None with `only_kept`; and it stays as it is while the context lasts.
@@ -201,7 +204,7 @@ def build_tree(apt, series, tools=Tools(), recipe=NPU2, only_kept=False):
         yield Built(folder, home, (folder / "stamp").read_text("ascii"))
 
 
-def _current(apt, home, series, place, refresh=False):
+def _current(apt: Apt, home: Path, series: str, place: Callable[[], Path], refresh: bool = False) -> Path:
     """The place of a kernel of the recorded source; of the newest one when there is nothing yet."""
     if refresh or not _record(home, series).exists():
         _write_record(apt, home, series)
@@ -212,19 +215,19 @@ def _current(apt, home, series, place, refresh=False):
     return found
 
 
-def _tree(home, series, recipe, tools):
+def _tree(home: Path, series: str, recipe: Recipe, tools: Tools) -> Path:
     version = json.loads(_record(home, series).read_text("utf-8"))["version"]
     key = key_of(series, version, tools, recipe._replace(sources=""))
     return cache() / "build-trees" / f"{recipe.name}-{key}"
 
 
-def _move(home, draft):
+def _move(home: Path, draft: Path) -> None:
     for name in ("source", "build"):
         (home / name).rename(draft / name)
     (draft / "stamp").write_text(f"{time.time_ns()}", "ascii")
 
 
-def _tidy_trees(newest, kind):
+def _tidy_trees(newest: Path, kind: str) -> None:
     """Removes what an interrupted start left, and all trees of a kind but the last that were used."""
     os.utime(newest)
     found = sorted(newest.parent.glob(f"{kind}*"), key=lambda path: path.stat().st_mtime)
@@ -233,28 +236,28 @@ def _tidy_trees(newest, kind):
         remove(path)
 
 
-def _remove_scratch(home):
+def _remove_scratch(home: Path) -> None:
     for path in (home / name for name in _SCRATCH):
         if path.exists():
             remove(path)
 
 
-def _record(home, series):
+def _record(home: Path, series: str) -> Path:
     return home / f"source-{series}.json"
 
 
-def _write_record(apt, home, series):
+def _write_record(apt: Apt, home: Path, series: str) -> None:
     """Writes down which version of the source the index has."""
     version = source.package(apt, series)[1]
     write_atomic(_record(home, series), json.dumps({"version": version}) + "\n")
 
 
-def _archive(home, series, recipe, tools):
+def _archive(home: Path, series: str, recipe: Recipe, tools: Tools) -> Path:
     version = json.loads(_record(home, series).read_text("utf-8"))["version"]
     return home / f"{key_of(series, version, tools, recipe)}.tar.xz"
 
 
-def _tidy(home, newest):
+def _tidy(home: Path, newest: Path) -> None:
     """Removes what an interrupted start left, and all kernels but the last that were used."""
     newest.touch()
     archives = sorted(home.glob("*.tar.xz"), key=lambda path: path.stat().st_mtime)
@@ -268,7 +271,7 @@ def _tidy(home, newest):
             remove(path)
 
 
-def key_of(series, version, tools=Tools(), recipe=DEBUG):
+def key_of(series: str, version: str, tools: Tools = Tools(), recipe: Recipe = DEBUG) -> str:
     """The name of a kernel: another one for each source, recipe and compiler."""
     compiler = run([tools.compiler, "--version"], tools.compiler, tools.folders).splitlines()[0]
     parts = f"{_RECIPE}\0{_MODULES}\0{version}\0{compiler}\0".encode()
@@ -282,7 +285,7 @@ def key_of(series, version, tools=Tools(), recipe=DEBUG):
     return f"{series}-{re.sub('[^A-Za-z0-9.]', '_', version)}-{digest[:12]}"
 
 
-def _make(tree, series, recipe, tools, archive):
+def _make(tree: Path, series: str, recipe: Recipe, tools: Tools, archive: Path) -> None:
     """Builds in a folder of its own, at first without the patches if need be, and packs it."""
     build, keep, copy = (archive.parent / name for name in _SCRATCH[:3])
     make = _build(tree, series, recipe, tools, archive)
@@ -301,7 +304,7 @@ def _make(tree, series, recipe, tools, archive):
     draft.replace(archive)
 
 
-def _build(tree, series, recipe, tools, archive):
+def _build(tree: Path, series: str, recipe: Recipe, tools: Tools, archive: Path) -> list[str | Path]:
     """Builds a kernel, without the patches if the vmlinux without them is kept; its make command."""
     build, keep, copy = (archive.parent / name for name in _SCRATCH[:3])
     for folder in (build, keep):
@@ -321,7 +324,7 @@ def _build(tree, series, recipe, tools, archive):
     return make
 
 
-def _change(copy, series, recipe, tools, archive):
+def _change(copy: Path, series: str, recipe: Recipe, tools: Tools, archive: Path) -> None:
     """Applies the patches to the copy of the source, and puts the sources of ours into it."""
     for path in patches(series, recipe):
         note(f"applying {path.name}")
@@ -337,22 +340,22 @@ def _change(copy, series, recipe, tools, archive):
                        "again")
 
 
-def _look(build, recipe):
+def _look(build: Path, recipe: Recipe) -> None:
     """Raises when the build has passed over all of the sources of ours."""
     wanted = [path.stem for path in sources(recipe) if path.suffix == ".c"]
     if wanted and not any((build / PLACE / f"{stem}.o").exists() for stem in wanted):
         raise LabError(f"no file of {recipe.sources} was compiled: {PLACE}/Makefile names none")
 
 
-def _log(recipe):
+def _log(recipe: Recipe) -> Path:
     return _LOGS / f"{recipe.name}-kernel.log"
 
 
-def _strip(path, target):
+def _strip(path: Path, target: Path) -> None:
     run([f"{CROSS}strip", "-g", "-o", target, path], "strip")
 
 
-def _keep(make, tree, build, keep, tools):
+def _keep(make: Sequence[str | Path], tree: Path, build: Path, keep: Path, tools: Tools) -> None:
     release = run([*make, "-s", "kernelrelease"], "make kernelrelease", tools.folders).split()[-1]
     (keep / "release").write_text(release + "\n", "utf-8")
     _strip(build / "vmlinux", keep / "vmlinux")
@@ -369,7 +372,8 @@ def _keep(make, tree, build, keep, tools):
     shutil.copyfile(build / "Module.symvers", keep / "tree/Module.symvers")
 
 
-def run_long(command, tools=(), again=False, log=None, steps=0):
+def run_long(command: Sequence[str | Path], tools: Sequence[str] = (), again: bool = False,
+             log: Path | None = None, steps: int = 0) -> None:
     """
     Runs a build with its output in a log, and says how far it is, of so many steps when they are
     known; `again`: adds to the log.
@@ -382,6 +386,7 @@ def run_long(command, tools=(), again=False, log=None, steps=0):
          subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           env=kernelmake.environment(tools)) as process:
+        assert process.stdout is not None, "it is a pipe"
         try:
             for line in process.stdout:
                 file.write(line)
@@ -393,7 +398,7 @@ def run_long(command, tools=(), again=False, log=None, steps=0):
             process.terminate()
             raise
     if process.returncode:
-        said = log.read_text("utf-8").splitlines()
-        errors = [line for line in said if re.search(r"\berror:|\*\*\*", line)][:5]
-        raise LabError("\n".join(["the kernel does not build:", *(errors or said[-20:]),
+        whole = log.read_text("utf-8").splitlines()
+        errors = [line for line in whole if re.search(r"\berror:|\*\*\*", line)][:5]
+        raise LabError("\n".join(["the kernel does not build:", *(errors or whole[-20:]),
                                   f"(all of it: {log})"]))

@@ -5,12 +5,14 @@ import json
 import lzma
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from lab.ageing import used
 from lab.debian import toolchain
 from lab.debian.apt import Apt, host_architecture
+from lab.debian.privateroot import PrivateRoot
 from lab.errors import LabError
 from lab.kernels import debugkernel, reference, source
 from lab.paths import cache, locked, write_atomic
@@ -47,47 +49,47 @@ class Flavour(NamedTuple):
     series: str
     debian: str
     suite: str = SUITE
-    parts: tuple = ("image",)
+    parts: tuple[str, ...] = ("image",)
     own_tools: bool = False
     append: str = ""
-    recipe: debugkernel.Recipe = None
+    recipe: debugkernel.Recipe | None = None
     patched: bool = True
     lockdep: bool = True
 
     @property
-    def reference(self):
+    def reference(self) -> bool:
         """Says whether the driver is a part of it, ours or the one of 2018."""
         return self.series == reference.SERIES
 
     @property
-    def debug(self):
+    def debug(self) -> bool:
         """Says whether the lab builds it itself, with all that finds faults."""
         return bool(self.recipe and self.recipe.debug)
 
     @property
-    def base(self):
+    def base(self) -> str:
         """The flavour whose kernel it is, and whose build of our modules it loads."""
         return self.name.removesuffix("-unpatched").removesuffix("-hash")
 
 
-_FORKY = {"suite": "forky", "parts": ("binary", "base", "modules"), "own_tools": True}
+_FORKY_PARTS = ("binary", "base", "modules")
 # The stock kernels; those that the lab builds itself have no name of Debian's.
 FLAVOURS = {flavour.name: flavour for flavour in (
     Flavour("6.12-64k", "6.12", "powerpc64le-64k"),
     Flavour("6.12-4k", "6.12", "powerpc64le"),
-    Flavour("7.2-64k", "7.2", "powerpc64le-64k", **_FORKY),
-    Flavour("7.2-4k", "7.2", "powerpc64le", **_FORKY),
+    Flavour("7.2-64k", "7.2", "powerpc64le-64k", "forky", _FORKY_PARTS, own_tools=True),
+    Flavour("7.2-4k", "7.2", "powerpc64le", "forky", _FORKY_PARTS, own_tools=True),
 )}
-_DEBUG = {"debian": "", "recipe": debugkernel.DEBUG}
 DEBUG = {flavour.name: flavour for flavour in (
-    Flavour("6.12-debug", "6.12", **_DEBUG),
-    Flavour("7.2-debug", "7.2", suite="forky", own_tools=True, lockdep=False, **_DEBUG),
+    Flavour("6.12-debug", "6.12", "", recipe=debugkernel.DEBUG),
+    Flavour("7.2-debug", "7.2", "", suite="forky", own_tools=True, recipe=debugkernel.DEBUG,
+            lockdep=False),
 )}
 # The same without the patches, which are there to show what those mend.
 UNPATCHED = {flavour.name: flavour for flavour in (
-    Flavour("6.12-debug-unpatched", "6.12", patched=False, **_DEBUG),
-    Flavour("7.2-debug-unpatched", "7.2", suite="forky", own_tools=True, lockdep=False,
-            patched=False, **_DEBUG),
+    Flavour("6.12-debug-unpatched", "6.12", "", recipe=debugkernel.DEBUG, patched=False),
+    Flavour("7.2-debug-unpatched", "7.2", "", suite="forky", own_tools=True,
+            recipe=debugkernel.DEBUG, patched=False, lockdep=False),
 )}
 # Stock kernels with the other MMU of the processor, where pages are put in in another way.
 HASH = {flavour.name: flavour for flavour in (
@@ -119,37 +121,45 @@ class Kernel(NamedTuple):
     """A fetched kernel."""
     release: str
     vmlinux: Path
-    modules: list
+    modules: list[Path]
     headers: Path
 
 
-def flavour(name):
+class _Record(TypedDict, total=False):
+    """What the cache knows of a stock kernel that it has; nothing when it has none."""
+    release: str
+    package_release: str
+    wanted: list[str]
+    modules: list[str]
+
+
+def flavour(name: str) -> Flavour:
     """The flavour of that name."""
     if name not in ALL:
         raise LabError(f"no flavour {name}: there is {', '.join(ALL)}")
     return ALL[name]
 
 
-def index(suite=SUITE):
+def index(suite: str = SUITE) -> Apt:
     """The private apt that knows the kernels (guest) and the build tools of them (host)."""
     host = host_architecture()
     return Apt(f"{suite}-{host}-{GUEST_ARCH}", [(suite, [host, GUEST_ARCH])])
 
 
-def build_path(name):
+def build_path(name: str) -> list[str]:
     """Returns the folders that come before PATH to build modules for a flavour: none, or its compiler's."""
     chosen = flavour(name)
     return [str(toolchain.bin_folder(chosen.suite))] if chosen.own_tools else []
 
 
-def tools_of(chosen):
+def tools_of(chosen: Flavour) -> debugkernel.Tools:
     """Returns the tools that compile a flavour's kernel when the lab builds it."""
     if not chosen.own_tools:
         return debugkernel.Tools()
     return debugkernel.Tools((str(toolchain.bin_folder(chosen.suite)),), f"{toolchain.CROSS}gcc")
 
 
-def kernel(name, refresh=False):
+def kernel(name: str, refresh: bool = False) -> Kernel:
     """Fetches or builds a flavour's kernel, modules and headers, and tells where they are."""
     chosen = flavour(name)
     if chosen.reference:
@@ -158,10 +168,10 @@ def kernel(name, refresh=False):
         source.have(reference.SERIES)
         return Kernel(*reference.kernel(index(chosen.suite), refresh))
     if chosen.recipe:
-        release, folder = _built(chosen, refresh)
+        release, folder = _built(chosen, chosen.recipe, refresh)
         if not used(folder).exists():
             # It was old, and went before it was marked.
-            release, folder = _built(chosen, refresh)
+            release, folder = _built(chosen, chosen.recipe, refresh)
         order = (folder / "order").read_text("utf-8").split()
         image = "vmlinux" if chosen.patched else debugkernel.UNPATCHED
         return Kernel(release, folder / image,
@@ -172,7 +182,7 @@ def kernel(name, refresh=False):
     tools = toolchain.root_of(chosen.suite, refresh) if chosen.own_tools else None
     with locked(cache()):
         used(folder)
-        known = json.loads(record.read_text("utf-8")) if record.exists() else {}
+        known: _Record = json.loads(record.read_text("utf-8")) if record.exists() else {}
         # A cache of before a module was added is fetched anew, and what of it has gone.
         if refresh or known.get("wanted") != list(STOCK_MODULES) or not _whole(folder, known):
             _fetch(chosen, folder, record, refresh, tools)
@@ -184,20 +194,19 @@ def kernel(name, refresh=False):
                   / f"usr/src/linux-headers-{known['release']}")
 
 
-def _built(chosen, refresh):
-    return debugkernel.kernel(index(chosen.suite), chosen.series, tools_of(chosen), refresh,
-                              chosen.recipe)
+def _built(chosen: Flavour, recipe: debugkernel.Recipe, refresh: bool) -> tuple[str, Path]:
+    return debugkernel.kernel(index(chosen.suite), chosen.series, tools_of(chosen), refresh, recipe)
 
 
-def _headers_folder(package_release):
+def _headers_folder(package_release: str) -> Path:
     return used(cache() / "headers" / package_release)
 
 
-def _whole(folder, known):
+def _whole(folder: Path, known: _Record) -> bool:
     return (folder / known["release"]).exists() and _headers_folder(known["package_release"]).exists()
 
 
-def _fetch(chosen, folder, record, refresh, tools):
+def _fetch(chosen: Flavour, folder: Path, record: Path, refresh: bool, tools: PrivateRoot | None) -> None:
     apt = index(chosen.suite)
     apt.refresh(force=refresh)
     series = re.escape(chosen.series)
@@ -205,8 +214,8 @@ def _fetch(chosen, folder, record, refresh, tools):
     image = apt.newest(rf"linux-{first}-{series}\.\d+\+deb\d+-{chosen.debian}")
     release = image.removeprefix(f"linux-{first}-")
     package_release = release.removesuffix(f"-{chosen.debian}")
-    known = {"release": release, "package_release": package_release,
-             "wanted": list(STOCK_MODULES)}
+    known: _Record = {"release": release, "package_release": package_release,
+                      "wanted": list(STOCK_MODULES)}
 
     target = folder / release
     if target.exists() and (target / "wanted").read_text("utf-8").split() != known["wanted"]:
@@ -226,7 +235,7 @@ def _fetch(chosen, folder, record, refresh, tools):
             remove_tree(other)
 
 
-def _take_image(debs, draft):
+def _take_image(debs: Sequence[Path], draft: Path) -> None:
     raw = draft / "raw"
     # One package has everything, or each of several a part; and the image has two usual places.
     for deb in debs:
@@ -244,7 +253,7 @@ def _take_image(debs, draft):
     builtin_list = _only(debs, [*raw.glob("**/modules.builtin")], "file modules.builtin")
     builtin = {Path(line).stem.replace("-", "_") for line in
                builtin_list.read_text("utf-8").splitlines()}
-    order = []
+    order: list[str] = []
     (draft / "modules").mkdir()
     for module in STOCK_MODULES:
         _take_module(module, found, builtin, draft, order)
@@ -256,7 +265,7 @@ def _take_image(debs, draft):
         os.rmdir(folder)
 
 
-def _only(debs, found, what):
+def _only(debs: Sequence[Path], found: Sequence[Path], what: str) -> Path:
     if len(found) != 1:
         raise LabError(f"{', '.join(deb.name for deb in debs)}: {len(found) or 'no'} {what} where "
                        "there should be one: what is taken out of the packages (lab/kernels/"
@@ -264,7 +273,8 @@ def _only(debs, found, what):
     return found[0]
 
 
-def _take_module(module, found, builtin, draft, order):
+def _take_module(module: str, found: dict[str, Path], builtin: set[str], draft: Path,
+                 order: list[str]) -> None:
     """Stores a module after those it depends on; a module built into the kernel needs neither."""
     key = module.replace("-", "_")
     if module in order or key in builtin:
@@ -282,7 +292,7 @@ def _take_module(module, found, builtin, draft, order):
     order.append(module)
 
 
-def _fetch_headers(apt, release, package_release, tools):
+def _fetch_headers(apt: Apt, release: str, package_release: str, tools: PrivateRoot | None) -> None:
     """Headers (guest), common part (all) and build tools (host) in one prefix per version."""
     prefix = _headers_folder(package_release)
     wanted = [f"linux-headers-{release}:{GUEST_ARCH}", f"linux-headers-{package_release}-common",
@@ -307,5 +317,5 @@ def _fetch_headers(apt, release, package_release, tools):
         _unpacked(prefix, spec).touch()
 
 
-def _unpacked(prefix, spec):
+def _unpacked(prefix: Path, spec: str) -> Path:
     return prefix / f".unpacked-{spec.partition(':')[0]}"

@@ -4,6 +4,8 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
+from pathlib import Path
 
 from lab.ageing import used
 from lab.errors import LabError
@@ -12,13 +14,13 @@ from lab.paths import cache, disk_full
 CROSS = "powerpc64le-linux-gnu-"
 
 
-def command(tree, build, *settings):
+def command(tree: Path, build: Path, *settings: str) -> list[str | Path]:
     """The make of a source tree with its output in `build`."""
     return ["make", "-C", tree, f"O={build}", "ARCH=powerpc", f"CROSS_COMPILE={CROSS}", *settings,
             f"-j{os.cpu_count() or 1}"]
 
 
-def cached(compiler):
+def cached(compiler: str) -> str:
     """
     The setting CC= for a compiler behind ccache, so that a kernel whose patches or options change
     compiles only what they change. Without ccache it is the compiler alone.
@@ -27,7 +29,8 @@ def cached(compiler):
     return f"CC=ccache {compiler}" if shutil.which("ccache") else f"CC={compiler}"
 
 
-def configure(make, tree, build, fragment, tools=()):
+def configure(make: Sequence[str | Path], tree: Path, build: Path, fragment: Path,
+              tools: Sequence[str] = ()) -> None:
     """allnoconfig with a fragment on top, every line of which has to hold."""
     run([*make, "allnoconfig"], "make allnoconfig", tools)
     config = build / ".config"
@@ -40,18 +43,18 @@ def configure(make, tree, build, fragment, tools=()):
                        "option they depend on is missing")
 
 
-def lost_lines(fragment, config):
+def lost_lines(fragment: str, config: str) -> list[str]:
     """The settings of a fragment that a configuration does not have."""
     have = set(config.splitlines())
     return [line for line in fragment.splitlines()
             if line.startswith(("CONFIG_", "# CONFIG_")) and line not in have]
 
 
-def run(words, what, tools=(), **options):
+def run(words: Sequence[str | Path], what: str, tools: Sequence[str] = (), cwd: Path | None = None) -> str:
     """Runs one step and returns what it prints; its complaint is the error when it fails."""
     try:
         done = subprocess.run([str(word) for word in words], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, check=False, env=environment(tools), **options)
+                              stdin=subprocess.DEVNULL, check=False, env=environment(tools), cwd=cwd)
     except FileNotFoundError:
         raise LabError(f"{words[0]} is missing: run `sh setup.sh test` to install what "
                        "kernels are built with") from None
@@ -61,7 +64,7 @@ def run(words, what, tools=(), **options):
     return done.stdout
 
 
-def environment(tools=()):
+def environment(tools: Sequence[str] = ()) -> dict[str, str]:
     """
     Nothing of a make above us, and nothing of this machine in what is built. `tools` are the
     folders of programs that come before the machine's.

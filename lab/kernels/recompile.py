@@ -10,6 +10,7 @@ make takes. It does not link: a name that nobody defines is found by a whole bui
 import functools
 import re
 import subprocess
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,17 +26,17 @@ class Object(NamedTuple):
     """One object of a build: its name in the tree, kbuild's command, and what it read there."""
     name: str
     command: str
-    sources: frozenset
+    sources: frozenset[str]
 
 
 class Recorded(NamedTuple):
     """What a finished build recorded: its tree, the folder the commands ran in, the objects."""
     tree: Path
     folder: Path
-    objects: tuple
+    objects: tuple[Object, ...]
 
 
-def recorded(tree, headers):
+def recorded(tree: Path, headers: Path) -> Recorded:
     """Reads the record of a finished build of `tree` against `headers`."""
     tree = tree.resolve()
     objects, folder = [], tree / "kernel"
@@ -68,20 +69,20 @@ def recorded(tree, headers):
     return Recorded(tree, objects[0][0], tuple(found for _, found in objects))
 
 
-def of_flavour(name, kunit=False):
+def of_flavour(name: str, kunit: bool = False) -> Recorded:
     """Builds a flavour's modules, once a run, and reads the record of that."""
     return _of_base(flavours.flavour(name).base, kunit)
 
 
 @functools.cache
-def _of_base(name, kunit):
+def _of_base(name: str, kunit: bool) -> Recorded:
     build.modules(name, kunit)
     return recorded(build.tree_of(name, kunit), flavours.kernel(name).headers)
 
 
-def affected(record, files):
+def affected(record: Recorded, files: Iterable[str]) -> list[Object]:
     """The objects that tell whether an edit of `files` compiles; CheckFailed when one is in none."""
-    chosen = []
+    chosen: list[Object] = []
     # Sources first: an object that is compiled anyway may read the header too.
     for file in sorted(files, key=lambda name: not name.endswith(".c")):
         readers = [found for found in record.objects if file in found.sources]
@@ -92,7 +93,7 @@ def affected(record, files):
     return chosen
 
 
-def compile_copy(name, record, copy, objects):
+def compile_copy(name: str, record: Recorded, copy: Path, objects: Iterable[Object]) -> None:
     """Compiles objects of a copy of the sources for a flavour; CheckFailed when one does not."""
     folder = record.folder
     if folder.is_relative_to(record.tree):
@@ -103,7 +104,7 @@ def compile_copy(name, record, copy, objects):
         (copy / found.name).unlink()
 
 
-def compile_again(folder, name, env):
+def compile_again(folder: Path, name: Path, env: Mapping[str, str]) -> None:
     """
     Compiles an object of a kernel's own build once more, in the folder of that build; CheckFailed when
     its source does not compile now.
@@ -116,7 +117,7 @@ def compile_again(folder, name, env):
     _compile(name, command[1], folder, env)
 
 
-def _compile(name, command, folder, env):
+def _compile(name: str | Path, command: str, folder: Path, env: Mapping[str, str]) -> None:
     # After the compiler come objtool and the like, for what is linked.
     done = subprocess.run(command.partition(" ; ")[0], shell=True, cwd=folder, env=env, check=False,
                           capture_output=True, text=True, stdin=subprocess.DEVNULL)

@@ -10,10 +10,13 @@ import contextlib
 import hashlib
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+from tools.intree import tree as in_tree
 from tools.intree import v5_10
 
+from lab.debian.apt import Apt
 from lab.errors import LabError
 from lab.kernels import debugkernel, kernelmake, source
 from lab.kernels.kernelmake import CROSS, run
@@ -36,22 +39,22 @@ _LOG = BUILD / "logs/reference-kernel.log"
 _RECIPE = 1
 
 
-def _home():
+def _home() -> Path:
     return cache() / "reference-kernel"
 
 
-def _make(home):
+def _make(home: Path) -> list[str | Path]:
     return kernelmake.command(home / "source", home / "build",
                               kernelmake.cached(COMPILER))
 
 
-def _key(version):
+def _key(version: str) -> str:
     compiler = run([COMPILER, "--version"], COMPILER).splitlines()[0]
     recipe = f"{_RECIPE}\0{version}\0{compiler}\0{MODULES}\0{FRAGMENT.read_text('utf-8')}"
     return hashlib.sha256(recipe.encode()).hexdigest()
 
 
-def kernel(apt, refresh=False):
+def kernel(apt: Apt, refresh: bool = False) -> tuple[str, Path, list[Path], Path]:
     """(release, vmlinux, modules in the order they load in, the tree that modules build against)"""
     home = _home()
     built = home / "built"
@@ -64,7 +67,7 @@ def kernel(apt, refresh=False):
 
 
 @contextlib.contextmanager
-def build_tree(apt, only_kept=False):
+def build_tree(apt: Apt, only_kept: bool = False) -> Iterator[debugkernel.Built | None]:
     """
     The kernel's build with all its objects, as debugkernel.Built, unchanged while the context lasts.
     It is made when the cache has none, or is None with `only_kept`.
@@ -80,12 +83,12 @@ def build_tree(apt, only_kept=False):
                                 f"{built.read_text('ascii')}{built.stat().st_mtime_ns}")
 
 
-def _is_stale(built):
+def _is_stale(built: Path) -> bool:
     version, key = built.read_text("ascii").split()
     return key != _key(version)
 
 
-def _build(apt, home):
+def _build(apt: Apt, home: Path) -> None:
     version = source.package(apt, SERIES)[1]
     tree = source.tree(apt, SERIES)
     for name in ("build", "source", "modules"):
@@ -105,17 +108,17 @@ def _build(apt, home):
     (home / "built").write_text(f"{version} {_key(version)}\n", "ascii")
 
 
-def _strip(path, target):
+def _strip(path: Path, target: Path) -> Path:
     run([f"{CROSS}strip", "-g", "-o", target, path], path.name)
     return target
 
 
-def driver_of_2018():
+def driver_of_2018() -> Path:
     """The original's vfio-pci.ko, as the kernel was built with it."""
     return _home() / "modules" / Path(DRIVER).name
 
 
-def our_driver():
+def our_driver() -> Path:
     """Our vfio-pci.ko for the same kernel, built when the sources changed."""
     home = _home()
     with locked(home):
@@ -126,7 +129,7 @@ def our_driver():
         return _strip(home / "build" / DRIVER, target / Path(DRIVER).name)
 
 
-def warnings():
+def warnings() -> list[str]:
     """What the compiler says of our driver there with W=1, which is gnu89 in this kernel."""
     home = _home()
     place = Path(v5_10.PLACE)
@@ -141,7 +144,7 @@ def warnings():
     return re.findall(rf"^.*{re.escape(str(place.parent))}/.*(?:warning|error):.*$", said, re.M)
 
 
-def simulator():
+def simulator() -> Path:
     """The simulator's module for 5.10."""
     home = _home()
     folder = BUILD / f"kernel-{SERIES}/sim"
@@ -161,23 +164,25 @@ def simulator():
         return _strip(folder / "nvlink2-sim.ko", folder / "stripped.ko")
 
 
-def modules(name):
+def modules(name: str) -> dict[str, Path]:
     """What the tests load in a flavour of this kernel: {file name: path}."""
     driver = driver_of_2018() if name.endswith("-2018") else our_driver()
     return {Path(DRIVER).name: driver, "nvlink2-sim.ko": simulator()}
 
 
-def undone():
+def undone() -> str:
     """Takes our driver out of the tree and puts it back; what is then not as it was, in words."""
     home = _home()
     with locked(home):
         v5_10.restore(home / "source")
         kept = (home / "source" / v5_10.PLACE).read_bytes()
-        left = (home / "source" / v5_10.DRIVER).exists()
+        left = (home / "source" / in_tree.DRIVER).exists()
         v5_10.replace(home / "source")
         source_of = source.have(SERIES)
+    if not source_of:
+        raise LabError(f"the source of Linux {SERIES} is in the cache no more: start again")
     if left:
-        return f"{v5_10.DRIVER} is still there"
+        return f"{in_tree.DRIVER} is still there"
     if kept != (source_of / v5_10.PLACE).read_bytes():
         return f"{v5_10.PLACE} is not Debian's"
     return ""

@@ -12,6 +12,7 @@ kbuild compiles anew what was made by another command than the one it would use 
 name folders in full. So in a copy the records of the commands get its own folders.
 """
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ class Part(NamedTuple):
     product: str
 
 
-def part_of(name):
+def part_of(name: str) -> Part | None:
     """The Part of ours in a flavour's kernel, or None: what is there is built as modules."""
     chosen = flavours.ALL.get(name)
     if not chosen:
@@ -48,23 +49,32 @@ def part_of(name):
     return None
 
 
-def is_in_5_10(file):
+def _part(name: str) -> Part:
+    """The Part of ours in a flavour's kernel that has one."""
+    part = part_of(name)
+    if not part:
+        raise LabError(f"{name} has nothing of ours in its kernel that could be linked anew")
+    return part
+
+
+def is_in_5_10(file: str) -> bool:
     """Whether a file of the repository is a part of the driver that Linux 5.10 gets."""
     folder, _, name = file.rpartition("/")
     return (folder in (v5_10.OWN, "generated/kernel") or folder.startswith("uapi")
             or folder == "kernel" and name in (*v5_10.SAME, "trace.h"))
 
 
-def build(name, root, target, log):
+def build(name: str, root: Path, target: Path, log: Path) -> Path:
     """
     Builds the Part of a flavour's kernel from the sources below `root`, which lie there as in the
     repository; its path is `target`, which is without what is for a debugger. LabError when it does
     not build, with the compiler's words.
     """
-    part = part_of(name)
+    part = _part(name)
     note(f"{name}: compiling what changed, and linking {part.product}")
     with locked(_HOME):
         folder = _copy(name)
+        assert folder, "it is made when there is none"
         _place(name, root, folder)
         make = kernelmake.command(folder / "source", folder / "build",
                                   kernelmake.cached(_tools(name).compiler))
@@ -76,57 +86,63 @@ def build(name, root, target, log):
     return target
 
 
-def compiles(name, root):
+def compiles(name: str, root: Path) -> bool:
     """
     Compiles the sources below `root` that are in a flavour's kernel, with the commands of its build;
     CheckFailed when one does not. False when the cache has no such build, and nothing is known.
     """
-    part = part_of(name)
+    part = _part(name)
     with locked(_HOME):
         folder = _copy(name, only_kept=True)
         if not folder:
             return False
         _place(name, root, folder)
         objects = [Path(v5_10.PLACE)] if part.folder == V5_10 else \
-            [Path(place) for place in _sources(flavours.flavour(name).recipe, root)
-             if place.endswith(".c")]
+            [Path(place) for place in _sources(name, root) if place.endswith(".c")]
         for place in objects:
             recompile.compile_again(folder / "build", place.with_suffix(".o"),
                                     kernelmake.environment(_tools(name).folders))
     return True
 
 
-def _place(name, root, folder):
+def _place(name: str, root: Path, folder: Path) -> None:
     """Puts the sources below `root` into the copy of a kernel's build; make sees which changed."""
-    if part_of(name).folder == V5_10:
+    if _part(name).folder == V5_10:
         v5_10.replace(folder / "source", root)
     else:
-        in_tree.write(folder / "source", _sources(flavours.flavour(name).recipe, root))
+        in_tree.write(folder / "source", _sources(name, root))
 
 
-def _sources(recipe, root):
-    """{place in the kernel's tree: text} of what a recipe puts there."""
+def _recipe(name: str) -> debugkernel.Recipe:
+    """How the lab builds a flavour's kernel, one with a part of ours."""
+    recipe = flavours.flavour(name).recipe
+    assert recipe, f"{name} is no kernel of a Recipe"
+    return recipe
+
+
+def _sources(name: str, root: Path) -> dict[str, str]:
+    """{place in the kernel's tree: text} of what the recipe of a flavour puts there."""
+    recipe = _recipe(name)
     return {f"{debugkernel.PLACE}/{path.name}": (root / recipe.sources / path.name).read_text("utf-8")
             for path in debugkernel.sources(recipe)}
 
 
-def _tools(name):
+def _tools(name: str) -> debugkernel.Tools:
     if name == reference.SERIES:
         return debugkernel.Tools(compiler=reference.COMPILER)
     return flavours.tools_of(flavours.flavour(name))
 
 
-def _base(name, only_kept):
+def _base(name: str, only_kept: bool) -> AbstractContextManager[debugkernel.Built | None]:
     """The finished build, as a context of debugkernel.Built, or of None."""
     chosen = flavours.flavour(name)
     apt = flavours.index(chosen.suite)
     if name == reference.SERIES:
         return reference.build_tree(apt, only_kept)
-    return debugkernel.build_tree(apt, chosen.series, _tools(name), chosen.recipe,
-                                  only_kept)
+    return debugkernel.build_tree(apt, chosen.series, _tools(name), _recipe(name), only_kept)
 
 
-def _copy(name, only_kept=False):
+def _copy(name: str, only_kept: bool = False) -> Path | None:
     """The copy of a flavour's finished build, made when there is none of that build; or None."""
     folder = _HOME / name
     with _base(name, only_kept) as base:
@@ -144,7 +160,7 @@ def _copy(name, only_kept=False):
     return folder
 
 
-def _copy_source(source, target):
+def _copy_source(source: Path, target: Path) -> None:
     """The source as links, as in_tree.write() replaces what it changes and make reads only."""
     linked = source.stat().st_dev == target.parent.stat().st_dev
     if not linked:
@@ -152,7 +168,7 @@ def _copy_source(source, target):
     run(["cp", "-al" if linked else "-a", source, target], "cp")
 
 
-def _move_records(build_folder, old, new):
+def _move_records(build_folder: Path, old: Path, new: Path) -> None:
     """Puts the copy's own folder into the records of what was built, in place of the one they have."""
     count = 0
     for path in build_folder.rglob("*.cmd"):

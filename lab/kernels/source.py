@@ -4,22 +4,24 @@
 import re
 import subprocess
 import time
+from pathlib import Path
 
 from lab.ageing import used
+from lab.debian.apt import Apt, Package
 from lab.errors import LabError
 from lab.paths import cache, locked
 from lab.progress import note
 from lab.unpack import make_once, remove_tree, unpack
 
 
-def package(apt, series):
+def package(apt: Apt, series: str) -> tuple[Package, str]:
     """The package file of a series' source as the signed index has it, and its version."""
     apt.refresh()
     file, = apt.resolve([f"linux-source-{series}"])
     return file, file.spec.partition("=")[2]
 
 
-def tree(apt, series):
+def tree(apt: Apt, series: str) -> Path:
     """The unpacked source of a series, kept in the cache (1.5 GB); nobody writes into it."""
     file, version = package(apt, series)
     folder = cache() / "source"
@@ -36,7 +38,7 @@ def tree(apt, series):
     return target
 
 
-def have(series):
+def have(series: str) -> Path | None:
     """The unpacked source of a series in the cache, or None."""
     for path in sorted((cache() / "source").glob(f"{series}-*"), reverse=True):
         # It may go before it is marked.
@@ -45,12 +47,12 @@ def have(series):
     return None
 
 
-def kept(apt, series):
+def kept(apt: Apt, series: str) -> Path:
     """The unpacked source of a series as the cache has it; only when it has none, a new one."""
     return have(series) or tree(apt, series)
 
 
-def _unpack(deb, draft, series):
+def _unpack(deb: Path, draft: Path, series: str) -> None:
     raw = draft / ".raw"
     unpack(deb, raw, ["./usr/src/linux-source-*.tar.xz"])
     archive, = raw.glob("usr/src/*.tar.xz")
@@ -68,5 +70,6 @@ def _unpack(deb, draft, series):
             tar.kill()
             raise
         if tar.returncode:
+            assert tar.stderr, "it is a pipe"
             raise LabError(f"{deb.name} cannot be unpacked: {tar.stderr.read().strip()}")
     remove_tree(raw)

@@ -5,6 +5,8 @@ cache. Nothing of it goes into the tree.
 """
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
 from lab.ageing import used
 from lab.debian.apt import Apt
@@ -15,7 +17,7 @@ from lab.progress import note
 from lab.unpack import make_once, remove_tree
 
 
-def tree(suite, name, version, keep):
+def tree(suite: str, name: str, version: str, keep: Sequence[str]) -> Path:
     """
     The folder with a source package's files.
 
@@ -44,7 +46,7 @@ def tree(suite, name, version, keep):
     return target
 
 
-def _unpack(files, draft, keep):
+def _unpack(files: Sequence[Path], draft: Path, keep: Sequence[str]) -> None:
     description, = (file for file in files if file.suffix == ".dsc")
     note(f"unpacking {description.stem}")
     raw = draft / ".raw"
