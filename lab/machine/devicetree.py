@@ -10,6 +10,9 @@ a POWER9 does at every touch would never run here.
 import hashlib
 import struct
 import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
 
 from lab import limits
 from lab.errors import LabError
@@ -24,15 +27,46 @@ _AP_ENCODINGS = (0x0000000c, 0xa0000010, 0x20000015, 0x4000001e)
 _MAGIC = 0xd00dfeed
 
 
-def fdt_library():
+class Property(Protocol):
+    """What is used here of a property of libfdt's, which has no types."""
+    def as_uint32(self) -> int: ...
+    def as_str(self) -> str: ...
+
+
+class FlatTree(Protocol):
+    """What is used here of its tree. A number is the place of a node; `quiet` are errors to return."""
+    def resize(self, size: int) -> object: ...
+    def pack(self) -> object: ...
+    def as_bytearray(self) -> bytearray: ...
+    def path_offset(self, path: str, quiet: Sequence[int] = ()) -> int: ...
+    def first_subnode(self, node: int, quiet: Sequence[int] = ()) -> int: ...
+    def next_subnode(self, node: int, quiet: Sequence[int] = ()) -> int: ...
+    def add_subnode(self, node: int, name: str) -> int: ...
+    def get_name(self, node: int) -> str: ...
+    def get_phandle(self, node: int) -> int: ...
+    def getprop(self, node: int, name: str) -> Property: ...
+    def setprop(self, node: int, name: str, value: bytes) -> object: ...
+    def setprop_str(self, node: int, name: str, value: str) -> object: ...
+    def setprop_u32(self, node: int, name: str, value: int) -> object: ...
+    def setprop_u64(self, node: int, name: str, value: int) -> object: ...
+
+
+class FdtLibrary(Protocol):
+    """And of the library."""
+    NOTFOUND: int
+    Fdt: Callable[[bytes], FlatTree]
+
+
+def fdt_library() -> FdtLibrary:
     try:
         import libfdt  # pylint: disable=import-outside-toplevel,import-error  # only a start needs it
     except ImportError:
         raise LabError("python3-libfdt is missing: run `sh setup.sh demo`") from None
-    return libfdt
+    library: FdtLibrary = libfdt
+    return library
 
 
-def emulators_own(command, environment, key):
+def emulators_own(command: Sequence[str], environment: Mapping[str, str], key: str) -> bytes:
     """
     The tree that the emulator makes for a machine, as bytes: `command` starts it without kernel.
     `key` is what it depends on; the tree is kept under it.
@@ -45,7 +79,7 @@ def emulators_own(command, environment, key):
     return kept.read_bytes()
 
 
-def _dump(command, environment, memory):
+def _dump(command: Sequence[str], environment: Mapping[str, str], memory: Path) -> bytes:
     """Reads the tree out of the memory of a machine that has not run yet."""
     memory.unlink(missing_ok=True)
     done = subprocess.run(
@@ -61,7 +95,7 @@ def _dump(command, environment, memory):
     return data[:size]
 
 
-def with_large_pages(tree):
+def with_large_pages(tree: bytes) -> bytes:
     """The tree with the page sizes of a POWER9 in each processor's node."""
     fdt = fdt_library().Fdt(tree)
     fdt.resize(len(tree) + 0x10000)
@@ -76,14 +110,14 @@ def with_large_pages(tree):
     return bytes(fdt.as_bytearray())
 
 
-def children(fdt, node):
+def children(fdt: FlatTree, node: int) -> Iterator[int]:
     child = fdt.first_subnode(node, [fdt_library().NOTFOUND])
     while child >= 0:
         yield child
         child = fdt.next_subnode(child, [fdt_library().NOTFOUND])
 
 
-def for_boot(tree, bootargs, initrd_size):
+def for_boot(tree: bytes, bootargs: str, initrd_size: int) -> bytes:
     """The tree with what the emulator writes into /chosen only of a tree it made itself."""
     fdt = fdt_library().Fdt(tree)
     fdt.resize(len(tree) + len(bootargs) + 0x1000)

@@ -4,6 +4,8 @@
 import contextlib
 import sys
 import termios
+from collections.abc import Iterator
+from pathlib import Path
 
 from lab.ageing import used
 from lab.debian.apt import Apt
@@ -12,7 +14,7 @@ from lab.paths import cache, locked
 from lab.unpack import make_once, unpack
 
 
-def busybox():
+def busybox() -> Path:
     """A static busybox for the guest."""
     target = cache() / "busybox"
     with locked(cache()):
@@ -28,7 +30,7 @@ def busybox():
 
 
 @contextlib.contextmanager
-def terminal():
+def terminal() -> Iterator[None]:
     """Gives the terminal back as it was: the emulator makes it raw and is killed then."""
     if not sys.stdin.isatty():
         yield

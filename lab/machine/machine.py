@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,25 +32,32 @@ ATTEMPTS = 4
 # What says nothing of what was to run.
 RETRIED = {"firmware": "the firmware hung before the kernel began",
            "emulator": "the emulator crashed"}
+# A file of the machine: its path there, and the file here or what is in it.
+File = tuple[str, bytes | str | Path]
+# The words of a command, or of several.
+Argv = Sequence[str] | Sequence[Sequence[str]]
+# Is told each line of a console.
+Told = Callable[[str], object]
 _KERNEL_BEGAN = "Linux version "
 _KERNEL_STOPPED = ("Kernel panic - not syncing", "Rebooting in")
 
 
 class Outcome(NamedTuple):
     """What a machine did: its console and why the harness stopped listening."""
-    console: list
+    console: list[str]
     nonce: str
     reason: str        # "end", "timeout", "panic", "exit"; "firmware" and "emulator" are retried
     seconds: float
     firmware_hangs: int
     cpu: float = 0.0   # the emulator's processor time, of the start that counts
     # Of one command of several that ran in a machine:
-    status: int = None  # its own; that of the machine is in the end marker
+    status: int | None = None  # its own; that of the machine is in the end marker
     shared: int = 0     # so many lines at the end of the console are about all of them
     aside: str = ""     # what it did in a machine of its own
 
 
-def initramfs(kernel, argv, nonce, files=(), console=False):
+def initramfs(kernel: flavours.Kernel, argv: Argv, nonce: str, files: Sequence[File] = (),
+              console: bool = False) -> bytes:
     """The archive the machine starts from. `files` is [(path in the machine, file or bytes)]."""
     archive = Archive()
     archive.char_device("dev/console", 5, 1)
@@ -62,8 +70,8 @@ def initramfs(kernel, argv, nonce, files=(), console=False):
     archive.file("lab/nonce", nonce.encode())
     if not isinstance(argv[0], str):
         archive.file("lab/lengths", " ".join(str(len(command)) for command in argv).encode())
-        argv = [arg for command in argv for arg in command]
-    archive.file("lab/argv", b"".join(arg.encode() + b"\0" for arg in argv))
+    words = [word for part in argv for word in ([part] if isinstance(part, str) else part)]
+    archive.file("lab/argv", b"".join(word.encode() + b"\0" for word in words))
     if console:
         archive.file("lab/console", b"")
     for name, content in files:
@@ -74,9 +82,9 @@ def initramfs(kernel, argv, nonce, files=(), console=False):
     return archive.data()
 
 
-def payload(flavour):
+def payload(flavour: str) -> list[File]:
     """What every machine of the project carries: our modules, the tests, the golden blobs."""
-    files = [(f"lib/modules/{name}", path) for name, path in build.modules(flavour).items()]
+    files: list[File] = [(f"lib/modules/{name}", path) for name, path in build.modules(flavour).items()]
     files.append(("bin/nvtest", build.nvtest()))
     golden = sorted((ROOT / "generated/user/golden").glob("*.bin"))
     if not golden:
@@ -84,8 +92,9 @@ def payload(flavour):
     return files + [(f"golden/{path.name}", path) for path in golden]
 
 
-def boot(flavour, argv, files=(), timeout=120, on_line=None, append="",
-         extra=flavours.COUNTED_TIME, devices=None, log=None):
+def boot(flavour: str, argv: Argv, files: Sequence[File] = (), timeout: float = 120,
+         on_line: Told | None = None, append: str = "", extra: Sequence[str] = flavours.COUNTED_TIME,
+         devices: Sequence[str] | None = None, log: Path | None = None) -> Outcome:
     """
     Boots a flavour, runs argv in it (the words of a command, or a list of such lists), and returns
     the Outcome. `extra` goes to the emulator, in
@@ -114,14 +123,15 @@ def boot(flavour, argv, files=(), timeout=120, on_line=None, append="",
                    f"{log or 'the console'}. The emulator or this machine is broken or overloaded")
 
 
-def shell(flavour, argv, files, append="", extra=()):
+def shell(flavour: str, argv: Argv, files: Sequence[File], append: str = "",
+          extra: Sequence[str] = ()) -> Outcome:
     """Boots with the console on this terminal, until the command ends."""
     kernel = flavours.kernel(flavour)
     root = qemu.emulator()
     nonce = secrets.token_hex(8)
     archive = initramfs(kernel, argv, nonce, files, console=True)
 
-    def show(data):
+    def show(data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 
@@ -130,7 +140,9 @@ def shell(flavour, argv, files, append="", extra=()):
                     [*qemu.devices(), *extra], show)
 
 
-def _attempt(root, kernel, archive, nonce, timeout, on_line, append, extra, on_data=None):
+def _attempt(root: qemu.Root, kernel: flavours.Kernel, archive: bytes, nonce: str, timeout: float,
+             on_line: Told | None, append: str, extra: Sequence[str],
+             on_data: Callable[[bytes], object] | None = None) -> Outcome:
     (BUILD / "run").mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=BUILD / "run", suffix=".cpio") as initrd, \
             tempfile.NamedTemporaryFile(dir=BUILD / "run", suffix=".dtb") as dtb:
@@ -150,7 +162,7 @@ def _attempt(root, kernel, archive, nonce, timeout, on_line, append, extra, on_d
                 process.kill()
 
 
-def ended(process, outcome):
+def ended(process: subprocess.Popen[bytes], outcome: Outcome) -> Outcome:
     """The outcome of an emulator's process; another one when a signal that is not ours ended it."""
     if outcome.reason != "exit":
         return outcome
@@ -162,14 +174,14 @@ def ended(process, outcome):
     return outcome._replace(reason="emulator") if crashed else outcome
 
 
-def die_with_parent():
+def die_with_parent() -> None:
     """The emulator never outlives the harness, even one that was killed outright."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     # Ctrl-C is the harness's to handle.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def processor_seconds(pid):
+def processor_seconds(pid: int) -> float:
     """The processor time of a child, of all its threads; also of one that ended and was not reaped."""
     fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
     # utime and stime, counted from the state, which follows the name.
@@ -179,7 +191,9 @@ def processor_seconds(pid):
 class Listener:
     """Reads the console of one process until it ends, in one of several ways."""
 
-    def __init__(self, process, nonce, timeout, on_line, on_data):
+    def __init__(self, process: subprocess.Popen[bytes], nonce: str, timeout: float, on_line: Told | None,
+                 on_data: Callable[[bytes], object] | None) -> None:
+        assert process.stdout is not None, "it is a pipe"
         self.stream = process.stdout
         self.pid = process.pid
         self.marker = f"nvlab: end {nonce} status="
@@ -189,13 +203,13 @@ class Listener:
         self.started = self.heard = time.monotonic()
         self.deadline = self.started + timeout
         self.worked = 0.0
-        self.console = []
+        self.console: list[str] = []
         self.rest = b""
         self.began = False
         self.limit = "timeout"
-        self.reason = None
+        self.reason: str | None = None
 
-    def listen(self):
+    def listen(self) -> Outcome:
         with selectors.DefaultSelector() as selector:
             selector.register(self.stream, selectors.EVENT_READ)
             while not self.reason:
@@ -208,18 +222,18 @@ class Listener:
         return Outcome(self.console, self.nonce, self.reason, time.monotonic() - self.started, 0,
                        processor_seconds(self.pid))
 
-    def _look_at_clock(self):
+    def _look_at_clock(self) -> None:
         now = time.monotonic()
         if not self.began and self._silent_for_long(now):
             self.reason = "firmware"
         elif now > self.deadline:
             self.reason = self.limit
 
-    def _silent_for_long(self, now):
+    def _silent_for_long(self, now: float) -> bool:
         return processor_seconds(self.pid) - self.worked > FIRMWARE_WORK or \
             now - self.heard > FIRMWARE_SILENCE * limits.slowness()
 
-    def _read(self):
+    def _read(self) -> None:
         data = os.read(self.stream.fileno(), 65536)
         self.heard = time.monotonic()
         # The console comes byte by byte; asking once a line is enough.
@@ -234,7 +248,7 @@ class Listener:
         if self.heard > self.deadline:
             self.reason = self.reason or self.limit
 
-    def _line(self, raw):
+    def _line(self, raw: bytes) -> None:
         line = re.sub(r"[\r\0]", "", raw.decode("utf-8", "replace"))
         self.console.append(line)
         self.on_line(line)

@@ -2,8 +2,11 @@
 """The emulator: QEMU 10 of bookworm-backports in a private root, and its command line."""
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
 
-from lab.debian.privateroot import packages
+from lab.debian.privateroot import PrivateRoot, packages
 from lab.kernels.flavours import COUNTED_TIME, RELEASE
 from lab.machine import devicetree
 
@@ -18,7 +21,16 @@ _CLOCK = COUNTED_TIME
 CMDLINE = "console=hvc0 loglevel=7 mem=2G printk.devkmsg=on log_buf_len=4M"
 
 
-def emulator(refresh=False):
+class Root(Protocol):
+    """What is asked of the private root with QEMU."""
+    path: Path
+
+    def file(self, name: str) -> Path: ...
+    def command(self, program: str, *arguments: str | Path) -> list[str]: ...
+    def version(self, package: str) -> str: ...
+
+
+def emulator(refresh: bool = False) -> PrivateRoot:
     """The private root with QEMU."""
     root = packages(RELEASE, ["qemu-system-ppc"], backports=True, refresh=refresh)
     stamp = root.path / ".libraries-checked"
@@ -28,7 +40,7 @@ def emulator(refresh=False):
     return root
 
 
-def devices(slots=SLOTS):
+def devices(slots: int = SLOTS) -> list[str]:
     """
     One multifunction device in the slot behind each host bridge: one IOMMU group each.
 
@@ -43,12 +55,12 @@ def devices(slots=SLOTS):
     return arguments
 
 
-def _machine(root, extra):
+def _machine(root: Root, extra: Sequence[str]) -> list[str]:
     return root.command(PROGRAM, "-L", root.file("/usr/share/qemu"), "-machine", "powernv9",
                         "-m", MEMORY, "-vga", "none", *extra)
 
 
-def tree(root, extra, append, initrd_size):
+def tree(root: Root, extra: Sequence[str], append: str, initrd_size: int) -> bytes:
     """The device tree of one start, as bytes."""
     machine = [word for word in extra if word not in _CLOCK]
     own = devicetree.emulators_own(_machine(root, machine), environment(root),
@@ -57,13 +69,14 @@ def tree(root, extra, append, initrd_size):
                                initrd_size)
 
 
-def command(root, kernel, initrd, dtb, extra=()):
+def command(root: Root, kernel: Path, initrd: str | Path, dtb: str | Path,
+            extra: Sequence[str] = ()) -> list[str]:
     """The whole command line of one machine. The console is standard input and output."""
     return [*_machine(root, extra), "-display", "none", "-monitor", "none", "-serial", "stdio",
             "-no-reboot", "-kernel", str(kernel), "-initrd", str(initrd), "-dtb", str(dtb)]
 
 
-def environment(root):
+def environment(root: Root) -> dict[str, str]:
     """QEMU's environment: it must never load the modules of another version."""
     folder = next(root.path.glob("usr/lib/*/qemu"), root.path)
     kept = {key: value for key, value in os.environ.items() if not key.startswith("LD_")}
