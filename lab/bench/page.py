@@ -6,10 +6,11 @@ Instructions are told to three digits: that much repeats from boot to boot.
 """
 
 import json
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from . import targets
-from .figures import Series
+from .figures import Compute, Series, call, touch
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/performance.md"
@@ -28,22 +29,21 @@ WINDOWS = {64: "64 MiB", 1024: "1 GiB", 131072: "128 GiB"}
 SIZES = (4, 16, 64, 256, 1024, 2048, 4096, 16384)
 
 
-def as_text(series):
+def as_text(series: Series) -> str:
     """The text of a file of figures: a name a line, so that a difference can be read."""
     data = series.as_json()
-    values = data.pop("values")
-    head = [f" {json.dumps(key)}: {json.dumps(value)}," for key, value in data.items()]
-    body = [f"  {json.dumps(name)}: {json.dumps(many)}" for name, many in values.items()]
+    head = [f" {json.dumps(key)}: {json.dumps(value)}," for key, value in data.items() if key != "values"]
+    body = [f"  {json.dumps(name)}: {json.dumps(many)}" for name, many in data["values"].items()]
     return "\n".join(["{", *head, ' "values": {', ",\n".join(body), " }", "}", ""])
 
 
-def kept(folder=KEPT):
+def kept(folder: Path = KEPT) -> dict[str, Series]:
     """{flavour: Series} of the committed figures."""
     return {path.stem: Series.from_json(json.loads(path.read_text("utf-8")))
             for path in sorted(folder.glob("*.json"))}
 
 
-def number(value):
+def number(value: float) -> str:
     """Three digits, and thousands set apart."""
     if abs(value) < 99.95:
         return f"{value:#.3g}"
@@ -51,13 +51,14 @@ def number(value):
     return f"{round(value, -digits):,.0f}".replace(",", " ")
 
 
-def _table(head, rows):
+def _table(head: list[str], rows: Iterable[list[str]]) -> str:
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
     return "".join(f"| {' | '.join(row)} |\n" for row in lines)
 
 
-def _targets_table(all_series):
-    names, cells = {}, {}
+def _targets_table(all_series: Mapping[str, Series]) -> str:
+    names: dict[str, str] = {}
+    cells: dict[tuple[str, str], str] = {}
     for flavour, series in all_series.items():
         for verdict in targets.verdicts(series):
             key = verdict.target.name
@@ -72,18 +73,18 @@ def _targets_table(all_series):
                    for key, what in names.items()])
 
 
-def _touch_table(all_series, access):
+def _touch_table(all_series: Mapping[str, Series], access: str) -> str:
     rows = []
     for kind, text in KINDS.items():
         for pattern, how in PATTERNS.items():
             rows.append([f"{text}, {how}"] + [
-                number(series.figure(lambda boot, k=kind, p=pattern: boot.touch(k, p, access)).median)
+                number(series.figure(touch(kind, pattern, access)).median)
                 for series in all_series.values()])
     return _table([f"first {access}, instructions per MiB", *all_series], rows)
 
 
-def _block_table(all_series):
-    rows = {
+def _block_table(all_series: Mapping[str, Series]) -> str:
+    rows: dict[str, Compute] = {
         "a block, first load": lambda boot: boot.block("load"),
         "a block, first store": lambda boot: boot.block("store"),
         "a page in a block that had none, as in 2018": lambda boot: boot.single(),
@@ -98,40 +99,43 @@ def _block_table(all_series):
                    for text, compute in rows.items()])
 
 
-def _copy_table(all_series, direction):
+def _copy(kind: str, direction: str, kib: int) -> Compute:
+    """Instructions of a copy per MiB, in calls of so many KiB."""
+    return lambda boot: boot.copy(kind, direction, kib) * 1024 / kib
+
+
+def _copy_table(all_series: Mapping[str, Series], direction: str) -> str:
     rows = []
     for kib in SIZES:
         for kind, text in (("ours", "ours"), ("mapped", "memory mapped all the time"),
                            ("memfd", "a file in memory")):
             rows.append([f"{_size(kib)}, {text}"] + [
-                number(series.figure(lambda boot, k=kind, s=kib: boot.copy(k, direction, s)
-                                     * 1024 / s).median) for series in all_series.values()])
+                number(series.figure(_copy(kind, direction, kib)).median) for series in all_series.values()])
     return _table([f"p{direction}, instructions per MiB", *all_series], rows)
 
 
-def _size(kib):
+def _size(kib: int) -> str:
     return f"{kib} KiB" if kib < 1024 else f"{kib >> 10} MiB"
 
 
-def _call_table(all_series):
+def _call_table(all_series: Mapping[str, Series]) -> str:
     calls = {"open": "open", "region_info": "VFIO_DEVICE_GET_REGION_INFO", "mmap": "mmap",
              "munmap": "munmap, nothing touched", "close": "close"}
     return _table(["instructions of a call, window", *all_series],
                   [[f"{text}, {size}"] + [
-                      number(series.figure(lambda boot, n=name, m=mib: boot.call(n, m)).median)
+                      number(series.figure(call(name, mib)).median)
                       for series in all_series.values()]
                    for name, text in calls.items() for mib, size in WINDOWS.items()])
 
 
-def _growth_table(all_series):
+def _growth_table(all_series: Mapping[str, Series]) -> str:
     rows = [[_size(mib << 10)] + [
-        number(series.figure(lambda boot, m=mib: boot.touch("block", "sequential", "store",
-                                                            m)).median)
+        number(series.figure(touch("block", "sequential", "store", mib)).median)
         for series in all_series.values()] for mib in (64, 128, 256, 512, 1024)]
     return _table(["first store, instructions per MiB, of", *all_series], rows)
 
 
-SECTIONS = {
+SECTIONS: dict[str, Callable[[Mapping[str, Series]], str]] = {
     "targets": _targets_table,
     "load": lambda all_series: _touch_table(all_series, "load"),
     "store": lambda all_series: _touch_table(all_series, "store"),
@@ -143,13 +147,13 @@ SECTIONS = {
 }
 
 
-def machines(all_series):
+def machines(all_series: Mapping[str, Series]) -> str:
     """A line for each kernel: what was measured on what."""
     return "".join(f"* {flavour}: Linux {series.kernel}, QEMU {series.emulator}, "
                    f"{len(series.boots)} boots\n" for flavour, series in all_series.items())
 
 
-def made(text, all_series):
+def made(text: str, all_series: Mapping[str, Series]) -> str:
     """The page with every table, between its marks, made anew."""
     for name, render in {"machines": machines, **SECTIONS}.items():
         begin, end = f"<!-- made by `make bench WRITE=1`: {name} -->\n", f"<!-- end: {name} -->\n"

@@ -4,9 +4,9 @@
 from lab.bench import page
 
 
-def lines(**changes):
+def lines(**changes: int) -> list[str]:
     """The output of a program that measured everything; `changes` are instructions by name."""
-    values = {}
+    values: dict[str, int] = {}
     for kind in ("block", "page", "original", "bar"):
         for pattern in ("sequential", "random", "sparse"):
             for access in ("load", "store"):

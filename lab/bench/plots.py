@@ -2,8 +2,12 @@
 """The pictures of docs/performance.md, as SVG that is the same whenever it is drawn of the same."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
 
 from . import page
+from .figures import Compute, Series, call, copy, ratio, touch
 
 _COLOURS = {"block": "#1b6ca8", "page": "#7fb2d9", "original": "#b23a48", "bar": "#d98e73",
             "populate": "#888888", "anonymous": "#9a8c98", "thp": "#c9ada7",
@@ -11,32 +15,64 @@ _COLOURS = {"block": "#1b6ca8", "page": "#7fb2d9", "original": "#b23a48", "bar":
 _MARKS = ("o", "s", "^", "D")
 
 
-def digest(all_series):
+class Axes(Protocol):
+    """What is used here of matplotlib's axes, which have no types. A style is what sets a look."""
+    def bar(self, place: float, height: float, width: float,  # pylint: disable=disallowed-name  # its word
+            **style: str | None) -> object: ...
+    def plot(self, places: Sequence[float], heights: Sequence[float], **style: str | float) -> object: ...
+    def axhline(self, height: float, **style: str | float) -> object: ...
+    def legend(self, **style: str | float) -> object: ...
+    def set_title(self, text: str) -> object: ...
+    def set_xlabel(self, text: str) -> object: ...
+    def set_ylabel(self, text: str) -> object: ...
+    def set_xscale(self, scale: str, **style: float) -> object: ...
+    def set_yscale(self, scale: str) -> object: ...
+    def set_ylim(self, bottom: float, top: float) -> object: ...
+    def set_xticks(self, ticks: Sequence[float], labels: Sequence[str], **style: str | float) -> object: ...
+
+
+class Picture(Protocol):
+    """And of its figures."""
+    def tight_layout(self) -> object: ...
+    # `format` is matplotlib's name of it.
+    def savefig(self, path: Path, *, format: str,  # pylint: disable=redefined-builtin
+                metadata: Mapping[str, str | None]) -> object: ...
+
+
+class Pyplot(Protocol):
+    """And of pyplot."""
+    def subplots(self, rows: int, columns: int, *, figsize: tuple[float, float],
+                 sharey: bool = False) -> tuple[Picture, Sequence[Axes]]: ...
+    def close(self, picture: Picture) -> object: ...
+
+
+def digest(all_series: Mapping[str, Series]) -> str:
     """Returns a digest of the figures that are drawn; each picture carries it."""
     text = "".join(f"{flavour}\n{page.as_text(series)}" for flavour, series in all_series.items())
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _pyplot():
+def _pyplot() -> Pyplot:
     import matplotlib  # pylint: disable=import-outside-toplevel  # only drawing needs it
     matplotlib.use("svg")
     matplotlib.rcParams.update({"svg.hashsalt": "nvlink2", "svg.fonttype": "none", "font.size": 9,
                                 "axes.spines.top": False, "axes.spines.right": False})
     from matplotlib import pyplot  # pylint: disable=import-outside-toplevel
-    return pyplot
+    drawing: Pyplot = pyplot
+    return drawing
 
 
-def _median(series, compute):
+def _median(series: Series, compute: Compute) -> float:
     return series.figure(compute).median
 
 
-def _touch(pyplot, all_series):
+def _touch(pyplot: Pyplot, all_series: Mapping[str, Series]) -> Picture:
     """First touch, a panel for each kernel, a pair of bars for each kind of memory."""
     figure, axes = pyplot.subplots(1, len(all_series), figsize=(11, 3.6), sharey=True)
     for axis, (flavour, series) in zip(axes, all_series.items()):
         for place, kind in enumerate(page.KINDS):
             for shift, access in ((-0.2, "load"), (0.2, "store")):
-                value = _median(series, lambda boot, k=kind, a=access: boot.touch(k, "sequential", a))
+                value = _median(series, touch(kind, "sequential", access))
                 axis.bar(place + shift, value, 0.36, color=_COLOURS[kind],
                          hatch="//" if access == "store" else None, edgecolor="white")
         axis.set_yscale("log")
@@ -47,14 +83,14 @@ def _touch(pyplot, all_series):
     return figure
 
 
-def _copies(pyplot, all_series):
+def _copies(pyplot: Pyplot, all_series: Mapping[str, Series]) -> Picture:
     """pread and pwrite against the copy that is mapped all the time."""
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2), sharey=True)
     for axis, direction in zip(axes, ("read", "write")):
         for mark, (flavour, series) in zip(_MARKS, all_series.items()):
             axis.plot(page.SIZES, [
-                _median(series, lambda boot, d=direction, s=size: boot.copy("ours", d, s)
-                        / boot.copy("mapped", d, s)) for size in page.SIZES],
+                _median(series, ratio(copy("ours", direction, size), copy("mapped", direction, size)))
+                for size in page.SIZES],
                       marker=mark, markersize=4, linewidth=1, label=flavour)
         axis.set_xscale("log", base=2)
         axis.set_xticks(page.SIZES, ["4 K", "16 K", "64 K", "256 K", "1 M", "", "4 M", "16 M"])
@@ -66,18 +102,16 @@ def _copies(pyplot, all_series):
     return figure
 
 
-def _growth(pyplot, all_series):
+def _growth(pyplot: Pyplot, all_series: Mapping[str, Series]) -> Picture:
     """Draws the costs that grow with the window, and those that do not."""
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2))
     sizes = (64, 128, 256, 512, 1024)
     for mark, (flavour, series) in zip(_MARKS, all_series.items()):
-        axes[0].plot(sizes, [_median(series, lambda boot, m=mib: boot.touch(
-            "block", "sequential", "store", m)) for mib in sizes],
+        axes[0].plot(sizes, [_median(series, touch("block", "sequential", "store", mib)) for mib in sizes],
                      marker=mark, markersize=4, linewidth=1, label=flavour)
     for mark, name in zip(_MARKS, ("open", "close", "mmap", "region_info")):
         series = next(iter(all_series.values()))
-        axes[1].plot(list(page.WINDOWS), [_median(series, lambda boot, n=name, m=mib: boot.call(n, m))
-                                          for mib in page.WINDOWS],
+        axes[1].plot(list(page.WINDOWS), [_median(series, call(name, mib)) for mib in page.WINDOWS],
                      marker=mark, markersize=4, linewidth=1, label=name)
     for axis, ticks in zip(axes, (sizes, page.WINDOWS)):
         axis.set_xscale("log", base=2)
@@ -97,7 +131,7 @@ def _growth(pyplot, all_series):
 PICTURES = {"touch": _touch, "copies": _copies, "growth": _growth}
 
 
-def draw(all_series, folder=page.KEPT):
+def draw(all_series: Mapping[str, Series], folder: Path = page.KEPT) -> list[Path]:
     """Draws every picture into a folder; the paths."""
     pyplot = _pyplot()
     paths = []
