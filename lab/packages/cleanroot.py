@@ -25,7 +25,7 @@ _LOG = BUILD / "logs/clean-root.log"
 _END = "end of the checks"
 
 
-def run(packages):
+def run(packages: Path) -> list[str]:
     """The lines the script prints in a clean root with a folder of packages."""
     if not shutil.which("mmdebstrap"):
         raise LabError("mmdebstrap is missing: run `sh setup.sh cleanroot`")
@@ -39,6 +39,7 @@ def run(packages):
     with open(_LOG, "w", encoding="utf-8") as log, \
          subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None, "it is a pipe"
         for line in process.stdout:
             log.write(line)
             lines.append(line.rstrip("\n"))
@@ -49,7 +50,7 @@ def run(packages):
     return lines
 
 
-def main():
+def main() -> int:
     """Builds the packages of the last commit and tries them; returns the exit status."""
     out = BUILD / "deb"
     try:
