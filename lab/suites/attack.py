@@ -3,10 +3,12 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 
 from lab import limits
 from lab.kernels import flavours
 from lab.machine import machine
+from lab.machine.machine import Outcome, Told
 from lab.progress import note
 from lab.suites import judge
 from lab.suites.suite import Suite, log_path, payload
@@ -27,7 +29,7 @@ _SURVIVED = "# attack: nothing found"
 CASE = "attack"
 
 
-def command(seconds, seed):
+def command(seconds: int, seed: int | None) -> tuple[list[str], float]:
     """Returns the command that runs in the machine, and the time it may take."""
     if seed is None:
         seed = secrets.randbits(32) or 1
@@ -35,7 +37,7 @@ def command(seconds, seed):
         (_PATIENCE + 1) * seconds + limits.seconds(_EXTRA_TIME)
 
 
-def judge_attack(outcome):
+def judge_attack(outcome: Outcome) -> judge.Case:
     """The program has said that it found nothing, and did all that the kernel can do."""
     printed = judge.split(outcome.console)[0]
     absent = {match[1] for match in map(_ABSENT.fullmatch, printed) if match}
@@ -46,7 +48,7 @@ def judge_attack(outcome):
     return judge.Case(CASE, True, "")
 
 
-def run(flavour, seconds, seed=None, on_text=note):
+def run(flavour: str, seconds: int, seed: int | None = None, on_text: Told = note) -> Outcome:
     """Boots a flavour with the attack and returns the Outcome. The seed is shown."""
     words, timeout = command(seconds, seed)
     note(f"{flavour} attack: {seconds} s, seed {words[-1]}")
@@ -54,7 +56,7 @@ def run(flavour, seconds, seed=None, on_text=note):
     if flavours.flavour(flavour).debug:
         files.append(("lab/health", b""))
 
-    def show(line):
+    def show(line: str) -> None:
         for text in judge.split([line])[0]:
             on_text(text)
 
@@ -66,22 +68,22 @@ class AttackSuite(Suite):
     """The short attack of `make test`: races between processors are the point, and time is real."""
     takes_names = False
 
-    def names(self):
+    def names(self) -> list[str]:
         return [CASE]
 
-    def command(self, times=1, only=()):
+    def command(self, times: int = 1, only: Sequence[str] = ()) -> list[str]:
         words, _ = command(SHORT_SECONDS * times, None)
         note(f"attack: {SHORT_SECONDS * times} s, seed {words[-1]}")
         return words
 
-    def limit(self, flavour, times=1):
+    def limit(self, flavour: str, times: int = 1) -> float:
         return command(SHORT_SECONDS * times, 1)[1]
 
-    def emulator(self, _):
+    def emulator(self, _: str) -> tuple[str, ...]:
         return flavours.TWO_PROCESSORS
 
-    def judge_tests(self, outcome, _, only=()):
+    def judge_tests(self, outcome: Outcome, _: str, only: Sequence[str] = ()) -> list[judge.Case]:
         return [judge_attack(outcome)]
 
-    def run(self, flavour, times=1, only=()):
+    def run(self, flavour: str, times: int = 1, only: Sequence[str] = ()) -> Outcome:
         return run(flavour, SHORT_SECONDS * times)

@@ -12,7 +12,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from lab import limits
 from lab.bench import page, plots, targets
@@ -20,6 +22,7 @@ from lab.bench.figures import Boot, Series
 from lab.errors import CheckFailed, LabError
 from lab.kernels import build, flavours
 from lab.machine import machine, qemu
+from lab.machine.machine import File, Outcome, Told
 from lab.paths import BUILD, ROOT, write_atomic
 from lab.progress import note
 from lab.suites import judge
@@ -39,25 +42,26 @@ EMULATOR = flavours.COUNTED_TIME
 _BAR = "1G"
 
 
-def devices():
+def devices() -> list[str]:
     """One slot to dress, and a function with a BAR as large as the window."""
     return [*qemu.devices(1), "-object", f"memory-backend-ram,id=bar,size={_BAR},share=on",
             "-device", "ivshmem-plain,memdev=bar,bus=pcie.1,addr=0.0"]
 
 
-def payload(flavour, common):
+def payload(flavour: str, common: Sequence[File]) -> list[File]:
     """Adds the module that is measured against to the files that every machine carries."""
     return [*common, (f"lib/modules/{build.BENCH_PRODUCT}", build.bench_module(flavour))]
 
 
-def boot(flavour, common, full, log=None, on_line=None):
+def boot(flavour: str, common: Sequence[File], full: bool, log: Path | None = None,
+         on_line: Told | None = None) -> Outcome:
     """Boots once and measures; the Outcome."""
     command = ["/bin/nvtest", "bench", *(() if full else ("short",))]
     return machine.boot(flavour, command, payload(flavour, common), limits.seconds(TIMEOUT),
                         on_line=on_line, extra=EMULATOR, devices=devices(), log=log)
 
 
-def read(outcome):
+def read(outcome: Outcome) -> Boot:
     """The Boot that an Outcome tells of; CheckFailed when it tells of none."""
     try:
         return Boot.from_lines(judge.split(outcome.console)[0])
@@ -65,34 +69,36 @@ def read(outcome):
         raise CheckFailed(f"{error}\n{judge.tail(outcome.console)}") from None
 
 
-def committed():
+def committed() -> dict[str, dict[str, float]]:
     """{flavour: {name of a ratio: value}}"""
-    return json.loads(RATIOS.read_text("utf-8"))
+    ratios: dict[str, dict[str, float]] = json.loads(RATIOS.read_text("utf-8"))
+    return ratios
 
 
-def names():
+def names() -> list[str]:
     """The names of the suite's tests, a ratio each; all kernels have the same."""
     return list(dict.fromkeys(name for ratios in committed().values() for name in ratios))
 
 
-def judge_ratios(outcome, flavour, known=None):
+def judge_ratios(outcome: Outcome, flavour: str,
+                 known: Mapping[str, Mapping[str, float]] | None = None) -> list[judge.Case]:
     """A case for each committed ratio: whether the driver became slower by more than the margin."""
-    known = (committed() if known is None else known).get(flavour)
-    if not known:
+    of_flavour = (committed() if known is None else known).get(flavour)
+    if not of_flavour:
         return [judge.Case(flavour, False, f"{RATIOS.name} has no ratios of {flavour}: run "
                                            "`make bench-ratios`")]
     try:
         measured = read(outcome)
     except CheckFailed as error:
-        return [judge.Case(name, False, str(error)) for name in known]
+        return [judge.Case(name, False, str(error)) for name in of_flavour]
     found = {ratio.name: ratio for ratio in targets.ratios(measured.page, measured.leaves)}
-    cases = [_judge_one(found.get(name), name, value, measured) for name, value in known.items()]
+    cases = [_judge_one(found.get(name), name, value, measured) for name, value in of_flavour.items()]
     return cases + [judge.Case(name, False, f"{RATIOS.name} does not have it: run "
                                             "`make bench-ratios`")
-                    for name in found if name not in known]
+                    for name in found if name not in of_flavour]
 
 
-def _judge_one(ratio, name, value, measured):
+def _judge_one(ratio: targets.Target | None, name: str, value: float, measured: Boot) -> judge.Case:
     if not ratio:
         return judge.Case(name, False, f"nothing measures it any more: take it out of {RATIOS.name}")
     now = ratio.compute(measured)
@@ -100,7 +106,7 @@ def _judge_one(ratio, name, value, measured):
     return judge.Case(name, not worse, f"{ratio.what}: {now:.4g}, and was {value:.4g}")
 
 
-def measure(flavour, boots, common):
+def measure(flavour: str, boots: int, common: Sequence[File]) -> Series:
     """
     Boots several times with all there is to measure, keeps the figures below build/bench and
     returns the Series.
@@ -121,7 +127,8 @@ def measure(flavour, boots, common):
     return series
 
 
-def measure_all(names_of_flavours, boots, common):
+def measure_all(names_of_flavours: Iterable[str], boots: int,
+                common: Callable[[str], Sequence[File]]) -> dict[str, Series]:
     """{flavour: Series}, as many kernels at a time as there are cores."""
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         runs = {name: pool.submit(measure, name, boots, common(name)) for name in names_of_flavours}
@@ -131,7 +138,7 @@ def measure_all(names_of_flavours, boots, common):
             pool.shutdown(cancel_futures=True)
 
 
-def write_ratios(common):
+def write_ratios(common: Callable[[str], Sequence[File]]) -> None:
     """Measures the committed ratios anew and writes them."""
     known = {}
     for flavour in flavours.FLAVOURS:
@@ -144,17 +151,17 @@ def write_ratios(common):
 
 
 # What takes how long at the most, in seconds, for whoever runs it again and again.
-BUDGETS = (
+BUDGETS: tuple[tuple[str, float, list[str | Path]], ...] = (
     ("generate", 1.0, [sys.executable, "-m", "codegen", "generate", "--out",
                        BUILD / "bench-generate"]),
     ("abi-check", 60.0, ["abi-tests/gate"]),
 )
 
 
-def budgets():
+def budgets() -> Iterator[tuple[str, float, float]]:
     """(name, seconds, limit) of each tool that has one. Time, not instructions: the best of three."""
     for name, limit, command in BUDGETS:
-        best = None
+        best = float("inf")
         for _ in range(3):
             started = time.monotonic()
             done = subprocess.run([str(word) for word in command], cwd=ROOT, capture_output=True,
@@ -163,11 +170,11 @@ def budgets():
             # The ABI gate's 1 is about the interface, and took as long.
             if done.returncode not in (0, 1):
                 raise LabError(f"{name} failed: {(done.stdout + done.stderr).strip()[-500:]}")
-            best = taken if best is None else min(best, taken)
+            best = min(best, taken)
         yield name, best, limit
 
 
-def report(measured):
+def report(measured: Mapping[str, Series]) -> list[str]:
     """Prints every target with what it came to, and the budgets; the names of those missed."""
     missed = []
     for flavour, series in measured.items():
@@ -184,7 +191,7 @@ def report(measured):
     return missed
 
 
-def write_page(measured):
+def write_page(measured: Mapping[str, Series]) -> None:
     """Puts figures, tables and pictures of all kernels into docs/."""
     page.KEPT.mkdir(exist_ok=True)
     for flavour, series in measured.items():
@@ -201,12 +208,12 @@ class BenchSuite(Suite):
     shares = False
     takes_names = False
 
-    def names(self):
+    def names(self) -> list[str]:
         return names()
 
-    def judge_tests(self, outcome, flavour, only=()):
+    def judge_tests(self, outcome: Outcome, flavour: str, only: Sequence[str] = ()) -> list[judge.Case]:
         return judge_ratios(outcome, flavour)
 
-    def run(self, flavour, times=1, only=()):
+    def run(self, flavour: str, times: int = 1, only: Sequence[str] = ()) -> Outcome:
         return told(f"{flavour} {self.name}", lambda on_line: boot(
             flavour, common_payload(flavour), False, log=log_path(flavour, self.name), on_line=on_line))

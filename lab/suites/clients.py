@@ -7,9 +7,11 @@ and what a KVM guest of it boots.
 from pathlib import Path
 
 from lab.debian import privateroot
+from lab.debian.privateroot import PrivateRoot
 from lab.errors import LabError
 from lab.kernels import build, flavours
 from lab.machine.cpio import Archive
+from lab.machine.machine import File
 from lab.paths import BUILD, ROOT, write_atomic
 from lab.suites.suite import Suite
 
@@ -26,7 +28,7 @@ _SOURCES = ROOT / "tests/clients"
 SUITES = ("clients", "kvm")
 
 
-def qemu(refresh=False):
+def qemu(refresh: bool = False) -> PrivateRoot:
     """The private root with QEMU 7.2 for the machine."""
     root = privateroot.packages(flavours.RELEASE, [PACKAGE], arch=flavours.GUEST_ARCH,
                                 refresh=refresh)
@@ -37,12 +39,12 @@ def qemu(refresh=False):
     return root
 
 
-def payload(flavour, suite):
+def payload(flavour: str, suite: str) -> list[File]:
     """Returns the files that a machine carries for a suite: [(path in the machine, file or bytes)]."""
     if suite not in SUITES:
         return []
     root = qemu()
-    files = [(name.lstrip("/"), root.file(name)) for name in root.needed(PROGRAM)]
+    files: list[File] = [(name.lstrip("/"), root.file(name)) for name in root.needed(PROGRAM)]
     files.append((_FIRMWARE.lstrip("/"), root.file(_FIRMWARE)))
     files.append(("lib/keep_region_info.so", _keep_region_info()))
     files.append(("bin/nvlink2-info", build.info_tool()))
@@ -54,12 +56,12 @@ def payload(flavour, suite):
     return files
 
 
-def _keep_region_info():
+def _keep_region_info() -> Path:
     return build.program("keep_region_info.so", [_SOURCES / "keep_region_info.c"],
                          flags=["-shared", "-fPIC"], static=False)
 
 
-def _guest_initramfs():
+def _guest_initramfs() -> Path:
     """The archive the KVM guest starts from: one program, and the console it talks on."""
     archive = Archive()
     archive.char_device("dev/console", 5, 1)
@@ -74,5 +76,5 @@ class ClientSuite(Suite):
     """A suite that carries QEMU 7.2, and `kvm` also what a guest of it boots."""
     shares = False
 
-    def payload(self, flavour):
+    def payload(self, flavour: str) -> list[File]:
         return payload(flavour, self.name)

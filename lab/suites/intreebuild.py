@@ -6,6 +6,7 @@ lets it be chosen. `make test-in-tree`; it takes minutes, so `make test` does no
 
 import re
 import shutil
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from tools.intree import tree as in_tree
@@ -30,7 +31,7 @@ _POWERNV_ONLY = ("CONFIG_KVM_BOOK3S_64_HV",)
 _WARNING = re.compile(rf"^.*{re.escape(_DRIVER)}.*(?:warning|error):.*$", re.M)
 
 
-def cases(series):
+def cases(series: str) -> Iterator[judge.Case]:
     """Builds everything for a series and yields a judge.Case for each of what was asked."""
     home = BUILD / "in-tree"
     home.mkdir(parents=True, exist_ok=True)
@@ -53,16 +54,17 @@ def cases(series):
                 remove_tree(folder)
 
 
-def _tools(series):
+def _tools(series: str) -> debugkernel.Tools:
     flavour = next(flavour for flavour in flavours.DEBUG.values() if flavour.series == series)
     return flavours.tools_of(flavour)
 
 
-def _configured(series, tree, home, lines):
+def _configured(series: str, tree: Path, home: Path,
+                lines: Sequence[str]) -> tuple[list[str | Path], Path, debugkernel.Tools]:
     """The make of a build folder whose configuration has these lines beside the fragment's."""
     build = home / f"build-{series}"
     build.mkdir(exist_ok=True)
-    names = {re.search(r"CONFIG_\w+", line)[0] for line in lines}
+    names = {re.findall(r"CONFIG_\w+", line)[0] for line in lines}
     if "CONFIG_PPC_POWERNV" in names:
         names |= set(_POWERNV_ONLY)
     kept = [line for line in FRAGMENT.read_text("utf-8").splitlines()
@@ -75,14 +77,15 @@ def _configured(series, tree, home, lines):
     return make, build, tools
 
 
-def _not_chosen(series, tree, home):
+def _not_chosen(series: str, tree: Path, home: Path) -> judge.Case:
     """A configuration that does not name the driver does not get it."""
     _, build, _ = _configured(series, tree, home, ())
     ok = "# CONFIG_NVLINK2_VFIO_PCI is not set" in (build / ".config").read_text("utf-8")
     return judge.Case(f"{series}: not there unless chosen", ok, "CONFIG_NVLINK2_VFIO_PCI is set")
 
 
-def _built(series, tree, home, what, lines, targets, look):
+def _built(series: str, tree: Path, home: Path, what: str, lines: Sequence[str], targets: Sequence[str],
+           look: Callable[[Path], Collection[str]]) -> judge.Case:
     note(f"{series}: {what}")
     make, build, tools = _configured(series, tree, home, lines)
     debugkernel.run_long([*make, "W=1", *targets], tools.folders, log=_log(series, what))
@@ -92,21 +95,21 @@ def _built(series, tree, home, what, lines, targets, look):
                       "\n".join([*said, *(f"not there: {name}" for name in missing)]))
 
 
-def _log(series, what):
+def _log(series: str, what: str) -> Path:
     return BUILD / "logs" / f"in-tree-{series}-{what.replace(' ', '-')}.log"
 
 
-def _symbols(path):
+def _symbols(path: Path) -> set[str]:
     return set(re.findall(r" (\w+)$", run([f"{CROSS}nm", path], "nm"), re.M))
 
 
-def _is_built_in(build):
+def _is_built_in(build: Path) -> set[str]:
     """Returns the symbols of the driver that the kernel lacks."""
     wanted = {"nvlink2_gpu_ram_mmap", "nvlink2_topology_read"}
     return wanted - _symbols(build / "vmlinux")
 
 
-def _are_modules(build):
+def _are_modules(build: Path) -> list[str]:
     names = ("nvlink2-vfio-pci.ko", "sim/nvlink2-sim.ko")
     missing = [name for name in names if not (build / _DRIVER / name).exists()]
     path = shutil.which("modinfo") or "/sbin/modinfo"
@@ -114,5 +117,5 @@ def _are_modules(build):
     return missing + ([] if missing or "alias:          vfio_pci:" in aliases else ["its aliases"])
 
 
-def _is_compiled(build):
+def _is_compiled(build: Path) -> list[str]:
     return [] if (build / _DRIVER / "built-in.a").exists() else ["built-in.a"]

@@ -5,7 +5,10 @@ marker with status 0, every expected test by name and a log without a splat are 
 """
 
 import re
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
+
+from lab.machine.machine import Outcome
 
 _RECORD = re.compile(r"nvlab([|+:]) ?(.*)")
 _RESULT = re.compile(r"(not )?ok (\d+)(?: - (.*?))?\s*(#\s*(?:SKIP|TODO).*)?", re.IGNORECASE)
@@ -43,9 +46,11 @@ class Case(NamedTuple):
     detail: str
 
 
-def split(console):
+def split(console: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
     """(lines of the command, lines of the harness's init, lines of the kernel)."""
-    command, harness, kernel = [], [], []
+    command: list[str] = []
+    harness: list[str] = []
+    kernel: list[str] = []
     for line in console:
         match = _RECORD.search(line)
         if not match:
@@ -59,12 +64,12 @@ def split(console):
     return command, harness, kernel
 
 
-def is_splat(line):
+def is_splat(line: str) -> bool:
     """Whether a line of the kernel is the sign of a complaint."""
     return bool(_SPLAT.search(line))
 
 
-def splats(kernel):
+def splats(kernel: Sequence[str]) -> list[str]:
     """The kernel's complaints, each with the lines around its first sign."""
     for number, line in enumerate(kernel):
         if is_splat(line):
@@ -72,7 +77,7 @@ def splats(kernel):
     return []
 
 
-def end_status(harness, nonce):
+def end_status(harness: Sequence[str], nonce: str) -> int | None:
     """The exit status the end marker tells, or None without a marker."""
     for line in reversed(harness):
         match = re.fullmatch(rf"end {re.escape(nonce)} status=(\d+)", line)
@@ -81,13 +86,15 @@ def end_status(harness, nonce):
     return None
 
 
-def parts(outcome, count):
+def parts(outcome: Outcome, count: int) -> list[Outcome | None]:
     """
     The Outcomes of `count` commands that ran in one machine, in their order; None for one that never
     began. Each has what all of them share, the beginning of the machine and its end, and the status
     that init tells of the command.
     """
-    begins, ends, number = {}, {}, -1
+    begins: dict[int, int] = {}
+    ends: dict[int, tuple[int, int]] = {}
+    number = -1
     done = re.compile(rf"done {re.escape(outcome.nonce)} (\d+) status=(\d+)")
     for at, line in enumerate(outcome.console):
         match = _RECORD.search(line)
@@ -102,24 +109,24 @@ def parts(outcome, count):
     boot = outcome.console[:begins.get(0, len(outcome.console))]
     last = ends.get(count - 1)
     rest = outcome.console[last[0] + 1:] if last else []
-    found = []
+    found: list[Outcome | None] = []
     for number in range(count):
         if number not in begins:
             found.append(None)
             continue
-        end, status = ends.get(number, (len(outcome.console) - 1, None))
+        end, status = ends.get(number) or (len(outcome.console) - 1, None)
         own = outcome.console[begins[number]:end + 1]
         found.append(outcome._replace(console=[*boot, *own, *rest], status=status,
                                       shared=len(rest)))
     return found
 
 
-def tail(console, count=40):
+def tail(console: Sequence[str], count: int = 40) -> str:
     """The last lines of a console, for a failure message."""
     return "\n".join(["last lines of the console:", *console[-count:]])
 
 
-def judge_end(outcome):
+def judge_end(outcome: Outcome) -> Case:
     """The case `end marker`."""
     _, harness, _ = split(outcome.console)
     status = end_status(harness, outcome.nonce)
@@ -137,7 +144,7 @@ def judge_end(outcome):
     return Case(END_CASE, False, f"{why}\n{said}\n{tail(outcome.console)}")
 
 
-def judge_log(outcome):
+def judge_log(outcome: Outcome) -> Case:
     """The case `no splat in log`. A log without a kernel is no clean log."""
     _, _, kernel = split(outcome.console)
     if not any("Linux version " in line for line in kernel):
@@ -146,7 +153,7 @@ def judge_log(outcome):
     return Case(LOG_CASE, not found, "\n".join(["the kernel complained:", *found]))
 
 
-def judge_tests(outcome, expected):
+def judge_tests(outcome: Outcome, expected: Collection[str]) -> list[Case]:
     """A case per expected name, and a failed one per test that nobody expected."""
     command, _, _ = split(outcome.console)
     seen, plan, bail = _read_tap(command)
@@ -162,7 +169,7 @@ def judge_tests(outcome, expected):
     return cases
 
 
-def _judge_one(name, results, outcome, bail):
+def _judge_one(name: str, results: Sequence[tuple[bool, str]], outcome: Outcome, bail: str) -> Case:
     if not results:
         return Case(name, False, f"no result in the log{bail}\n{tail(outcome.console)}")
     if len(results) > 1:
@@ -170,9 +177,11 @@ def _judge_one(name, results, outcome, bail):
     return Case(name, *results[0])
 
 
-def _read_tap(lines):
+def _read_tap(lines: Iterable[str]) -> tuple[dict[str, list[tuple[bool, str]]], int | None, str]:
     """({name: [(ok, diagnostics)]}, number of the plan, what a bail-out said)."""
-    seen, plan, bail, notes = {}, None, "", []
+    seen: dict[str, list[tuple[bool, str]]] = {}
+    notes: list[str] = []
+    plan, bail = None, ""
     for line in lines:
         result = _RESULT.fullmatch(line)
         if result:
@@ -201,7 +210,7 @@ _ENDED = {
 }
 
 
-def judge_health(outcome, lockdep=True):
+def judge_health(outcome: Outcome, lockdep: bool = True) -> Case:
     """The case `debugging was on to the end` of a run in a debug kernel, with lockdep or without."""
     _, harness, kernel = split(outcome.console)
     missing = [what for what, pattern in _BEGUN.items()
@@ -213,12 +222,12 @@ def judge_health(outcome, lockdep=True):
     return Case(HEALTH_CASE, not missing, f"the log does not say that {', '.join(missing)}{said}")
 
 
-def judge_machine(outcome, debug=False, lockdep=True):
+def judge_machine(outcome: Outcome, debug: bool = False, lockdep: bool = True) -> list[Case]:
     """The cases that are about the machine, whatever ran in it."""
     health = [judge_health(outcome, lockdep)] if debug else []
     return [judge_log(outcome), judge_end(outcome), *health]
 
 
-def judge(outcome, expected):
+def judge(outcome: Outcome, expected: Collection[str]) -> list[Case]:
     """All cases of a suite's run."""
     return [*judge_tests(outcome, expected), *judge_machine(outcome)]

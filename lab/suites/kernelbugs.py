@@ -8,8 +8,10 @@ that belong to the fault.
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from lab.machine.machine import Outcome
 from lab.suites import judge
 from lab.suites.suite import Suite
 
@@ -21,7 +23,7 @@ class Bug(NamedTuple):
     patch: str
     test: str
     says: str
-    shown_on: tuple
+    shown_on: tuple[str, ...]
 
 
 _DEBUG = ("6.12-debug-unpatched", "7.2-debug-unpatched")
@@ -40,7 +42,7 @@ TESTS = {bug.test: bug for bug in BUGS}
 CASE = "the kernel complains"
 
 
-def judge_fault(outcome, test):
+def judge_fault(outcome: Outcome, test: str) -> judge.Case:
     """The case: the kernel's first complaint is the one that belongs to the fault."""
     _, _, kernel = judge.split(outcome.console)
     if not any("Linux version " in line for line in kernel):
@@ -59,10 +61,10 @@ class BugSuite(Suite):
     shares = False
     takes_names = False
 
-    def command(self, times=1, only=()):
+    def command(self, times: int = 1, only: Sequence[str] = ()) -> list[str]:
         return ["/bin/nvtest", SUITE, self.name]
 
-    def verdict(self, outcome, flavour, only=()):
+    def verdict(self, outcome: Outcome, flavour: str, only: Sequence[str] = ()) -> list[judge.Case]:
         return [judge_fault(outcome, self.name)]
 
 

@@ -7,12 +7,15 @@ them; the tests compare it with their own results.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 
 from lab.errors import LabError
 from lab.kernels import flavours
 from lab.paths import BUILD, ROOT, write_atomic
-from lab.suites import kernelbugs, suites
+from lab.suites import judge, kernelbugs, suites
 
+# Of each flavour and suite, how many tests passed and how many failed.
+Results = Mapping[tuple[str, str], Mapping[str, int]]
 PAGE = ROOT / "docs/kernels.md"
 BEGIN = "<!-- made by `make kernels-table` from what the tests ran -->\n"
 END = "<!-- end of what was made -->\n"
@@ -21,19 +24,19 @@ _FROM = {flavours.SUITE: "Debian 12 backports", "forky": "Debian forky"}
 _ROWS = (*flavours.FLAVOURS, *flavours.HASH, *flavours.DEBUG)
 
 
-def record(flavour, suite, cases):
+def record(flavour: str, suite: str, cases: Sequence[judge.Case]) -> None:
     """Keeps what a run came to."""
     _FOLDER.mkdir(parents=True, exist_ok=True)
     result = {"passed": sum(case.ok for case in cases), "failed": sum(not case.ok for case in cases)}
     write_atomic(_FOLDER / f"{flavour}-{suite}.json", json.dumps(result) + "\n")
 
 
-def wanted():
+def wanted() -> list[tuple[str, str]]:
     """Every (flavour, suite) of the table."""
     return [(name, suite) for name in _ROWS for suite in suites.of_flavour(name)]
 
 
-def recorded():
+def recorded() -> dict[tuple[str, str], dict[str, int]]:
     """The results of the last runs; LabError when one is missing."""
     found = {}
     for flavour, suite in wanted():
@@ -44,7 +47,7 @@ def recorded():
     return found
 
 
-def _cell(results, flavour, suite):
+def _cell(results: Results, flavour: str, suite: str) -> str:
     if (flavour, suite) not in wanted():
         left_out = flavour in suites.named(suite).stopped_on
         patches = [bug.patch for bug in kernelbugs.BUGS if flavour in bug.shown_on]
@@ -53,7 +56,7 @@ def _cell(results, flavour, suite):
     return f"**{result['failed']} failed**" if result["failed"] else str(result["passed"])
 
 
-def render(results):
+def render(results: Results) -> str:
     """The table: a row for each kernel, a column for each suite, in it how many tests passed."""
     columns = list(suites.ALL_SUITES)
     rows = [["kernel", "what it is", *columns]]
@@ -67,7 +70,7 @@ def render(results):
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def on_page():
+def on_page() -> str:
     """The table as the page has it."""
     text = PAGE.read_text("utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
@@ -75,7 +78,7 @@ def on_page():
     return text.partition(BEGIN)[2].partition(END)[0]
 
 
-def write():
+def write() -> None:
     """Puts the table of the last runs into the page."""
     text = PAGE.read_text("utf-8")
     old = on_page()

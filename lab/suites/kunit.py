@@ -2,8 +2,10 @@
 """The KUnit suites beside the driver's code: which there are, and what a run says of each."""
 
 import re
+from collections.abc import Iterable, Sequence
 
 from lab.kernels import build
+from lab.machine.machine import File, Outcome
 from lab.paths import ROOT
 from lab.suites import judge
 from lab.suites.suite import Suite
@@ -20,19 +22,21 @@ _PLAN = re.compile(r"( {4})?1\.\.(\d+)")
 _TOTALS = re.compile(r"# (?!Totals)\w+: pass:(\d+) fail:\d+ skip:\d+ total:(\d+)")
 
 
-def names():
+def names() -> list[str]:
     """Every case as `suite.case`, read from the sources."""
-    found = []
+    found: list[str] = []
     for path in sorted((ROOT / "kernel").glob("*_kunit.c")):
         text = path.read_text("utf-8")
-        suite = re.search(r"\.name = \"(nvlink2_\w+)\",\n\t\.test_cases", text)[1]
+        suite = re.findall(r"\.name = \"(nvlink2_\w+)\",\n\t\.test_cases", text)[0]
         found += [f"{suite}.{case}" for case in re.findall(r"KUNIT_CASE\((\w+)\)", text)]
     return found
 
 
-def read(lines):
+def read(lines: Iterable[str]) -> tuple[dict[str, tuple[bool, str]], list[str]]:
     """({`suite.case`: (ok, text)}, complaints) of the kernel's KTAP lines."""
-    results, complaints, reading = {}, [], _Suite()
+    results: dict[str, tuple[bool, str]] = {}
+    complaints: list[str] = []
+    reading = _Suite()
     planned = ended = 0
     for line in lines:
         line = _STAMP.sub("", line)
@@ -56,13 +60,14 @@ def read(lines):
 class _Suite:
     """The lines of one suite, up to the one that ends it."""
 
-    def __init__(self):
-        self.cases = {}
-        self.plan = self.totals = None
-        self.twice = []
-        self.notes = []
+    def __init__(self) -> None:
+        self.cases: dict[str, tuple[bool, str]] = {}
+        self.plan: int | None = None
+        self.totals: tuple[int, int] | None = None
+        self.twice: list[str] = []
+        self.notes: list[str] = []
 
-    def take(self, line):
+    def take(self, line: str) -> None:
         """Looks at one line; most of a log is none of KUnit's."""
         case, plan, totals = _CASE.fullmatch(line), _PLAN.fullmatch(line), _TOTALS.fullmatch(line)
         if case:
@@ -78,7 +83,7 @@ class _Suite:
         elif line.startswith("    # ") and "Subtest:" not in line and "module:" not in line:
             self.notes.append(line.strip())
 
-    def complaints(self, ok):
+    def complaints(self, ok: bool) -> list[str]:
         """Returns the contradictions in the results, now that the suite has ended `ok` or not."""
         found = [f"{name} ended twice" for name in self.twice]
         passed = sum(case_ok for case_ok, _ in self.cases.values())
@@ -92,7 +97,7 @@ class _Suite:
         return found
 
 
-def judge_tests(outcome, expected=None):
+def judge_tests(outcome: Outcome, expected: Sequence[str] | None = None) -> list[judge.Case]:
     """A case per expected name, and failed ones for what does not add up."""
     expected = names() if expected is None else expected
     results, complaints = read(judge.split(outcome.console)[2])
@@ -111,12 +116,12 @@ class KunitSuite(Suite):
     """The suites in the driver: they run when a build of it with them is loaded."""
     takes_names = False
 
-    def names(self):
+    def names(self) -> list[str]:
         return names()
 
-    def payload(self, flavour):
+    def payload(self, flavour: str) -> list[File]:
         return [(f"lib/modules/kunit/{name}", path)
                 for name, path in build.modules(flavour, kunit=True).items()]
 
-    def judge_tests(self, outcome, _, only=()):
+    def judge_tests(self, outcome: Outcome, _: str, only: Sequence[str] = ()) -> list[judge.Case]:
         return judge_tests(outcome)

@@ -11,5 +11,5 @@ class RaceSuite(Suite):
     on stock 7.2, a timer changes the threads.
     """
 
-    def emulator(self, flavour):
+    def emulator(self, flavour: str) -> tuple[str, ...]:
         return flavours.TWO_PROCESSORS if flavours.flavour(flavour).debug else flavours.COUNTED_TIME

@@ -15,21 +15,25 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from lab import progress
 from lab.errors import CheckFailed, LabError
 from lab.kernels import build, flavours
+from lab.machine.machine import Outcome, Told
 from lab.paths import ROOT
 from lab.progress import note
 from lab.suites import suites, together
 
+# A flavour and a suite.
+Key = tuple[str, str]
 # About how long a machine takes, in seconds, to start the long ones first. Only the order depends on it.
 _SECONDS = {"race": 120, "failnth": 80, "attack": 100, "basic": 60, "kvm": 45, "clients": 40}
 _OTHERS = 25
 
 
-def _end_with_parent():
+def _end_with_parent() -> None:
     """A build never outlives the run that wants it: it ends its own processes when told to end."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
@@ -48,18 +52,18 @@ class Boots:
     show: is called in the caller's thread with each line of progress
     """
 
-    def __init__(self, wanted, show):
+    def __init__(self, wanted: Mapping[Key, Sequence[str]], show: Told) -> None:
         self.wanted = wanted
         self.show = show
-        self.costs = {}
-        self._lines = queue.SimpleQueue()
-        self._results = {}
+        self.costs: dict[tuple[str, str], Cost] = {}
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._results: dict[Key, Outcome | Exception] = {}
         self._done = {key: threading.Event() for key in self.wanted}
-        self._ready = queue.PriorityQueue()
+        self._ready: queue.PriorityQueue[tuple[int, list[Key]]] = queue.PriorityQueue()
         self._left = len(self.wanted)
         self._lock = threading.Lock()
         self._closing = False
-        self._child = None
+        self._child: subprocess.Popen[str] | None = None
         progress.redirect(self._lines.put)
         self._threads = [threading.Thread(target=self._prepare_all, daemon=True),
                          *(threading.Thread(target=self._run_all, daemon=True)
@@ -67,7 +71,7 @@ class Boots:
         for thread in self._threads:
             thread.start()
 
-    def result(self, flavour, suite):
+    def result(self, flavour: str, suite: str) -> Outcome | Exception:
         """The Outcome of a suite, or the exception that kept it from running; waits for it."""
         done = self._done[flavour, suite]
         while not done.is_set():
@@ -79,7 +83,7 @@ class Boots:
             self.show(self._lines.get())
         return self._results[flavour, suite]
 
-    def close(self):
+    def close(self) -> None:
         """Starts nothing more, and waits for the machines that run."""
         self._closing = True
         with self._lock:
@@ -89,15 +93,15 @@ class Boots:
             thread.join()
         progress.redirect(None)
 
-    def _prepare_all(self):
-        by_kernel = {}
+    def _prepare_all(self) -> None:
+        by_kernel: dict[str, list[list[Key]]] = {}
         for pairs in suites.boots(self.wanted):
             by_kernel.setdefault(flavours.flavour(pairs[0][0]).base, []).append(pairs)
         # A stock kernel is fetched in seconds; one of our own may have to be built.
         for base in sorted(by_kernel, key=lambda name: bool(flavours.flavour(name).recipe)):
+            error: Exception | None = None
             try:
                 self._prepare(base)
-                error = None
             except (CheckFailed, LabError, OSError) as caught:
                 error = caught
             for pairs in by_kernel[base]:
@@ -106,7 +110,7 @@ class Boots:
                 else:
                     self._ready.put((-sum(_SECONDS.get(suite, _OTHERS) for _, suite in pairs), pairs))
 
-    def _prepare(self, base):
+    def _prepare(self, base: str) -> None:
         """Makes a kernel ready in a process of its own, whose processor time can be told."""
         if self._closing:
             raise LabError("interrupted")
@@ -117,6 +121,7 @@ class Boots:
                 [sys.executable, "-m", "lab", "kernel", base], cwd=ROOT, text=True,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                 preexec_fn=_end_with_parent)
+        assert self._child.stderr is not None, "it is a pipe"
         said = []
         for line in self._child.stderr:
             said.append(line.rstrip())
@@ -129,7 +134,7 @@ class Boots:
         # Once for all machines of the kernel.
         build.modules(base)
 
-    def _run_all(self):
+    def _run_all(self) -> None:
         while True:
             with self._lock:
                 if self._closing or not self._left:
@@ -139,6 +144,7 @@ class Boots:
             except queue.Empty:
                 continue
             started = time.monotonic()
+            outcomes: Mapping[Key, Outcome | Exception]
             try:
                 outcomes, cpu = self._run(pairs)
                 what = "+".join(suite for _, suite in pairs)
@@ -148,7 +154,7 @@ class Boots:
                 outcomes = dict.fromkeys(pairs, error)
             self._finish(outcomes)
 
-    def _run(self, pairs):
+    def _run(self, pairs: list[Key]) -> tuple[dict[Key, Outcome], float]:
         """({(flavour, suite): Outcome}, seconds of processors) of one machine."""
         flavour, suite = pairs[0]
         if len(pairs) == 1:
@@ -157,7 +163,7 @@ class Boots:
         outcomes, cpu = together.run(flavour, [suite for _, suite in pairs])
         return {(flavour, suite): outcome for suite, outcome in outcomes.items()}, cpu
 
-    def _finish(self, outcomes):
+    def _finish(self, outcomes: Mapping[Key, Outcome | Exception]) -> None:
         self._results.update(outcomes)
         with self._lock:
             self._left -= len(outcomes)

@@ -8,9 +8,11 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from lab.errors import CheckFailed, LabError
+from lab.machine.machine import Told
 from lab.paths import ROOT
 from lab.progress import note
 from lab.suites import attack, judge, suites
@@ -27,20 +29,20 @@ FUZZ_CASE = "fuzz"
 class Part(NamedTuple):
     """A piece of work: its title, and a function that does it and returns (cases, CPU seconds)."""
     title: str
-    run: object
+    run: Callable[[], tuple[list[judge.Case], float]]
 
 
-def _suite(flavour, suite, times):
+def _suite(flavour: str, suite: str, times: int) -> tuple[list[judge.Case], float]:
     outcome = suites.run_suite(flavour, suite, times)
     return suites.verdict(outcome, flavour, suite), outcome.cpu
 
 
-def _attack():
+def _attack() -> tuple[list[judge.Case], float]:
     outcome = attack.run(attack.FLAVOUR, ATTACK_SECONDS)
     return suites.verdict(outcome, attack.FLAVOUR, attack.SUITE), outcome.cpu
 
 
-def _fuzz():
+def _fuzz() -> tuple[list[judge.Case], float]:
     before = os.times()
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "tests/decoder/test_libfuzzer.py"],
                           cwd=ROOT, env={**os.environ, "NVLINK2_FUZZ_SECONDS": str(FUZZ_SECONDS)},
@@ -59,7 +61,7 @@ PARTS = (
 )
 
 
-def _do(part, show):
+def _do(part: Part, show: Told) -> int:
     """Runs a part and tells what came of it; how many of its cases failed."""
     started = time.monotonic()
     try:
@@ -74,7 +76,7 @@ def _do(part, show):
     return len(failed)
 
 
-def soak(minutes, parts=PARTS, show=print):
+def soak(minutes: float, parts: Sequence[Part] = PARTS, show: Told = print) -> int:
     """
     Does one part after the other, all of them at least once, and begins none when the minutes have
     passed; how many cases failed.

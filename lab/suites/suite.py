@@ -9,11 +9,14 @@ its own, with what differs.
 import re
 import subprocess
 import threading
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
 
 from lab import limits
 from lab.errors import CheckFailed
 from lab.kernels import build, flavours
 from lab.machine import machine
+from lab.machine.machine import Argv, File, Outcome, Told
 from lab.paths import BUILD
 from lab.progress import note
 from lab.suites import judge
@@ -37,13 +40,14 @@ class Suite:
     shares = True
     takes_names = True
 
-    def __init__(self, name, kernels, stopped_on=(), traces=False):
+    def __init__(self, name: str, kernels: Iterable[str], stopped_on: Collection[str] = (),
+                 traces: bool = False) -> None:
         self.name = name
         self.kernels = tuple(name for name in kernels if name not in stopped_on)
         self.stopped_on = tuple(stopped_on)
         self.traces = traces
 
-    def names(self):
+    def names(self) -> list[str]:
         """The names of its tests, as the program itself lists them."""
         program = build.nvtest(cross=False)
         listed = subprocess.run([str(program), "--list", self.name], capture_output=True, text=True,
@@ -55,39 +59,39 @@ class Suite:
             raise CheckFailed(f"suite {self.name} has two tests of one name")
         return found
 
-    def command(self, times=1, only=()):
+    def command(self, times: int = 1, only: Sequence[str] = ()) -> list[str]:
         """The command in the machine; what repeats does so `times` as often as in `make test`."""
         longer = ("--times", str(times)) if times != 1 else ()
         return ["/bin/nvtest", *longer, self.name, *(only if self.takes_names else ())]
 
-    def payload(self, _):
+    def payload(self, _: str) -> list[File]:
         """The files its machine has beside payload(): [(path in the machine, file or bytes)]."""
         return []
 
-    def emulator(self, _):
+    def emulator(self, _: str) -> tuple[str, ...]:
         """The emulator's options on a flavour: its processors, and its clock."""
         return flavours.COUNTED_TIME
 
-    def limit(self, flavour, times=1):
+    def limit(self, flavour: str, times: int = 1) -> float:
         """Its time limit on a flavour, on this machine, in seconds."""
         return limits.seconds(DEBUG_TIMEOUT if flavours.flavour(flavour).debug else TIMEOUT) * times
 
-    def judge_tests(self, outcome, _, only=()):
+    def judge_tests(self, outcome: Outcome, _: str, only: Sequence[str] = ()) -> list[judge.Case]:
         """A case for each test, or for each of those named."""
         return judge.judge_tests(outcome, list(only) or self.names())
 
-    def verdict(self, outcome, flavour, only=()):
+    def verdict(self, outcome: Outcome, flavour: str, only: Sequence[str] = ()) -> list[judge.Case]:
         """Every case of a finished run, which was of those named in `only`, or of all."""
         chosen = flavours.flavour(flavour)
         return [*self.judge_tests(outcome, flavour, only),
                 *judge.judge_machine(outcome, chosen.debug, chosen.lockdep)]
 
-    def run(self, flavour, times=1, only=()):
+    def run(self, flavour: str, times: int = 1, only: Sequence[str] = ()) -> Outcome:
         """Boots a flavour with the suite, tells every result as it comes, and returns the Outcome."""
         return start(flavour, [self], self.command(times, only), self.limit(flavour, times))
 
 
-def start(flavour, chosen, command, limit):
+def start(flavour: str, chosen: Sequence[Suite], command: Argv, limit: float) -> Outcome:
     """Boots a flavour for a suite, or for several that share a machine; the Outcome."""
     title = f"{flavour} {'+'.join(suite.name for suite in chosen)}"
     files = payload(flavour)
@@ -100,7 +104,7 @@ def start(flavour, chosen, command, limit):
         flavour, command, files, limit, on_line=on_line, extra=chosen[0].emulator(flavour), log=log))
 
 
-def told(title, boot):
+def told(title: str, boot: Callable[[Told], Outcome]) -> Outcome:
     """Runs boot(on_line), and says how far it is and what it took; the Outcome."""
     note(f"{title}: starting the machine")
     outcome = boot(_Teller(title))
@@ -109,14 +113,14 @@ def told(title, boot):
     return outcome
 
 
-def payload(flavour, with_tool=False):
+def payload(flavour: str, with_tool: bool = False) -> list[File]:
     """The files every machine has, built once at a time. The tests need no nvlink2-info."""
     with _payload_lock:
-        tool = [("bin/nvlink2-info", build.info_tool())] if with_tool else []
+        tool: list[File] = [("bin/nvlink2-info", build.info_tool())] if with_tool else []
         return machine.payload(flavour) + tool
 
 
-def log_path(flavour, what):
+def log_path(flavour: str, what: str) -> Path:
     """Where the console of the last such run is kept."""
     return BUILD / "logs" / f"{flavour}-{what}.log"
 
@@ -124,10 +128,10 @@ def log_path(flavour, what):
 class _Teller:
     """Says how far a machine is: when the kernel and the command begin, then every test."""
 
-    def __init__(self, title):
+    def __init__(self, title: str) -> None:
         self.title = title
 
-    def __call__(self, line):
+    def __call__(self, line: str) -> None:
         if "Linux version " in line:
             note(f"{self.title}: the kernel has begun")
         match = re.search(r"nvlab\| ((?:not )?ok \d+.*)", line)

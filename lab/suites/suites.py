@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The suites that run in the machine, and which of them share one."""
 
+from collections.abc import Mapping, Sequence
+
 from lab import limits
 from lab.kernels import flavours
 from lab.machine import machine
+from lab.machine.machine import Outcome, Told
 from lab.progress import note
 from lab.suites import judge
 from lab.suites.attack import AttackSuite
@@ -47,40 +50,40 @@ _BY_NAME = {suite.name: suite for suite in (*ALL, *BUG_SUITES)}
 ALL_SUITES = tuple(suite.name for suite in ALL)
 
 
-def named(name):
+def named(name: str) -> Suite:
     """The Suite of a name: of the list, or one of nvtest's for a run of its own, as npu2's are."""
     return _BY_NAME.get(name) or Suite(name, ())
 
 
-def of_flavour(flavour):
+def of_flavour(flavour: str) -> tuple[str, ...]:
     """The names of the suites that run on a flavour in `make test`."""
     return tuple(suite.name for suite in ALL if flavour in suite.kernels)
 
 
-def boots(wanted):
+def boots(wanted: Mapping[tuple[str, str], Sequence[str]]) -> list[list[tuple[str, str]]]:
     """
     Which suites run in one machine: lists of (flavour, suite). `wanted` are such pairs, each with
     the names of the tests that are to run; where there are some, the suite has a machine alone.
     """
-    found = {}
+    found: dict[tuple[str, str | tuple[str, ...]], list[tuple[str, str]]] = {}
     for (flavour, name), only in wanted.items():
         suite = named(name)
-        key = (flavour, suite.emulator(flavour)) if suite.shares and not only else (flavour, name)
-        found.setdefault(key, []).append((flavour, name))
+        group: str | tuple[str, ...] = suite.emulator(flavour) if suite.shares and not only else name
+        found.setdefault((flavour, group), []).append((flavour, name))
     return [sorted(pairs, key=lambda pair: named(pair[1]).traces) for pairs in found.values()]
 
 
-def names(name):
+def names(name: str) -> list[str]:
     """The names of a suite's tests."""
     return named(name).names()
 
 
-def emulator(flavour, name):
+def emulator(flavour: str, name: str) -> tuple[str, ...]:
     """The emulator's options for a suite on a flavour: its processors, and its clock."""
     return named(name).emulator(flavour)
 
 
-def run_suite(flavour, name, times=1, only=()):
+def run_suite(flavour: str, name: str, times: int = 1, only: Sequence[str] = ()) -> Outcome:
     """
     Boots a flavour with a suite and returns the Outcome. A test that repeats does so `times` as often;
     `only` names tests, where the suite takes names.
@@ -88,17 +91,18 @@ def run_suite(flavour, name, times=1, only=()):
     return named(name).run(flavour, times, only)
 
 
-def verdict(outcome, flavour, name, only=()):
+def verdict(outcome: Outcome, flavour: str, name: str, only: Sequence[str] = ()) -> list[judge.Case]:
     """Every case of a finished run of a suite, which was of those named in `only`, or of all."""
     return named(name).verdict(outcome, flavour, only)
 
 
-def run_program(flavour, what, timeout, on_text=None):
+def run_program(flavour: str, what: str, timeout: float,
+                on_text: Told | None = None) -> tuple[list[str], list[judge.Case]]:
     """
     Runs `nvtest WHAT`, which is for people; (what it printed, the cases that failed). The time
     limit is that of a quiet machine.
     """
-    def show(line):
+    def show(line: str) -> None:
         for text in judge.split([line])[0]:
             (on_text or note)(text)
 
@@ -108,7 +112,7 @@ def run_program(flavour, what, timeout, on_text=None):
     return judge.split(outcome.console)[0], [case for case in cases if not case.ok]
 
 
-def log_cases(flavour):
+def log_cases(flavour: str) -> tuple[str, ...]:
     """The names of the cases that are about the machine and not about a test."""
     debug = flavours.flavour(flavour).debug
     return (judge.LOG_CASE, judge.END_CASE, *((judge.HEALTH_CASE,) if debug else ()))
