@@ -8,6 +8,7 @@ proves two things of itself: planted mistakes are reported, and every line was r
 
 import re
 import subprocess
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -53,7 +54,7 @@ _EXPECTED = ("sizeof to pointer", "Unneeded variable", "Unneeded semicolon", "NU
 _FINDING = re.compile(r"(\S+?\.[ch]):(\d+):[\d-]+: (.*)")
 
 
-def findings(source):
+def findings(source: Path) -> list[str]:
     """Returns the findings of a kernel source's scripts about the module's sources."""
     tree = BUILD / "lint-coccinelle"
     with locked(tree):
@@ -66,13 +67,13 @@ def findings(source):
         return without_planted(parse("".join(output))) + unread(tree)
 
 
-def options(script):
+def options(script: str) -> list[str]:
     """The options a script asks for in its head."""
     return [word for line in re.findall(r"^// Options:(.*)$", script, re.MULTILINE)
             for word in line.split()]
 
 
-def _run(script, source, tree):
+def _run(script: Path, source: Path, tree: Path) -> str:
     text = script.read_text("utf-8")
     includes = [f"{source}/arch/powerpc/include", f"{source}/include", f"{source}/include/uapi",
                 "kernel", "generated/kernel", "uapi"]
@@ -85,7 +86,7 @@ def _run(script, source, tree):
     return done.stdout
 
 
-def _spatch(words, tree):
+def _spatch(words: Iterable[str | Path], tree: Path) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(["spatch", *map(str, words)], cwd=tree, capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, check=False, timeout=limits.seconds(300))
@@ -95,11 +96,11 @@ def _spatch(words, tree):
         raise LabError(f"spatch did not end in {error.timeout:.0f} s: {' '.join(error.cmd)}") from None
 
 
-def _last_line(text):
+def _last_line(text: str) -> str:
     return (text.strip().splitlines() or ["it said nothing"])[-1]
 
 
-def parse(output):
+def parse(output: str) -> list[str]:
     """Each finding once, as `file:line: text`. A script may say the same of a file twice."""
     found = []
     for line in filter(None, map(str.strip, output.splitlines())):
@@ -108,7 +109,7 @@ def parse(output):
     return list(dict.fromkeys(found))
 
 
-def without_planted(found):
+def without_planted(found: Sequence[str]) -> list[str]:
     """The findings that are ours to mend; an error when a planted mistake is not among them."""
     planted = [line for line in found if line.startswith(f"{PLANTED}:")]
     lost = [text for text in _EXPECTED if not any(text in line for line in planted)]
@@ -117,7 +118,7 @@ def without_planted(found):
     return [line for line in found if line not in planted]
 
 
-def unread(tree):
+def unread(tree: Path) -> list[str]:
     """The files below a folder with more lines than known that no script has seen."""
     names = [str(path.relative_to(tree)) for path in sorted(tree.rglob("*.[ch]"))]
     counts = {name: unread_file(name, tree) for name in names}
@@ -125,7 +126,7 @@ def unread(tree):
             for name, count in counts.items() if count > UNREAD.get(name, 0)]
 
 
-def unread_file(name, tree):
+def unread_file(name: str, tree: Path) -> int:
     """How many lines of a file spatch passes over."""
     done = _spatch(["--no-includes", "--parse-c", name], tree)
     match = re.search(r"^nb good = \d+,\s+nb bad = (\d+)", done.stdout + done.stderr, re.MULTILINE)

@@ -10,6 +10,7 @@ import is not looked up. Each build compiles planted mistakes too, which have to
 import hashlib
 import re
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lab.ageing import used
@@ -33,7 +34,7 @@ _BY_SPARSE = "'planted_global' was not declared"
 _QUICK = ("KCFLAGS=-g0", "KBUILD_MODPOST_NOFINAL=1")
 
 
-def gcc_and_sparse(name):
+def gcc_and_sparse(name: str) -> list[str]:
     """Warnings of W=1 and sparse in our own files, from a build of everything for a flavour."""
     need("sparse")
     # The debug kernels have KUnit.
@@ -45,7 +46,7 @@ def gcc_and_sparse(name):
                      [_BY_COMPILER, _BY_SPARSE]) + _bench_warnings(name)
 
 
-def _bench_warnings(name):
+def _bench_warnings(name: str) -> list[str]:
     """The same of the module that the driver is measured against; the tools are proved above."""
     tree = BUILD / f"lint-{name}"
     with locked(tree):
@@ -56,7 +57,7 @@ def _bench_warnings(name):
     return [f"{name}: {line}" for line in own_warnings(text, tree, build.BENCH)]
 
 
-def clang():
+def clang() -> list[str]:
     """Warnings of clang at W=1, without KVM and with KUnit."""
     need("clang")
     kernel = clang_tree()
@@ -66,7 +67,7 @@ def clang():
         [_BY_COMPILER])
 
 
-def clang_tree():
+def clang_tree() -> Path:
     """A kernel tree prepared for clang, kept in the cache."""
     tree = source.kept(flavours.index(), SERIES)
     compiler = kernelmake.run(["clang", "--version"], "clang").splitlines()[0]
@@ -84,13 +85,14 @@ def clang_tree():
     return target
 
 
-def _prepare(tree, folder):
+def _prepare(tree: Path, folder: Path) -> None:
     make = kernelmake.command(tree, folder, *_CLANG)
     kernelmake.configure(make, tree, folder, FRAGMENT)
     kernelmake.run([*make, "modules_prepare"], "make modules_prepare")
 
 
-def _warnings(name, command, expected):
+def _warnings(name: str, command: Callable[[Path], Sequence[str | Path]],
+              expected: Sequence[str]) -> list[str]:
     tree = BUILD / f"lint-{name}"
     with locked(tree):
         build.planted_copy(tree, PLANTED, _MISTAKES)
@@ -101,18 +103,19 @@ def _warnings(name, command, expected):
     return [f"{name}: {line}" for line in without_planted(own_warnings(text, tree), expected)]
 
 
-def need(tool):
+def need(tool: str) -> None:
     """Raises when a tool is not there; the build would only say that make failed."""
     if not shutil.which(tool):
         raise LabError(f"{tool} is missing: run `sh setup.sh lint`")
 
 
-def own_warnings(text, tree, folder="kernel"):
+def own_warnings(text: str, tree: str | Path, folder: str = "kernel") -> list[str]:
     """
     The compiler's and sparse's complaints about files of the tree, not of the headers; what has no
     whole path lies in the folder.
     """
-    tree, found = Path(tree), []
+    tree = Path(tree)
+    found = []
     for line in re.findall(r"^\S+:\d+:.*(?:warning|error):.*$", text, re.MULTILINE):
         file, colon, rest = line.partition(":")
         # Linux 6.13 and later compile modules in their own folder, and name files from there.
@@ -122,7 +125,7 @@ def own_warnings(text, tree, folder="kernel"):
     return found
 
 
-def without_planted(found, expected):
+def without_planted(found: Sequence[str], expected: Sequence[str]) -> list[str]:
     """The warnings that are ours to mend; an error when a planted mistake was not warned of."""
     planted = [line for line in found if line.startswith(f"{PLANTED}:")]
     lost = [text for text in expected if not any(text in line for line in planted)]

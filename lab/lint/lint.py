@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from pathlib import Path
 
 from lab.errors import LabError
 from lab.kernels import flavours, source
@@ -38,11 +40,11 @@ PYLINT = ["/usr/bin/python3", "-m", "pylint"]
 _INSTALL = "is missing: run `sh setup.sh lint`"
 
 
-def _source():
+def _source() -> Path:
     return source.kept(flavours.index(), compilers.SERIES)
 
 
-def _checkpatch_findings():
+def _checkpatch_findings() -> list[str]:
     # It keeps the names in CamelCase that it has looked for, where it runs: not in our tree.
     tree = BUILD / "lint-checkpatch"
     with locked(tree):
@@ -62,20 +64,20 @@ def _checkpatch_findings():
     return [line for line in found if not exempt(line)]
 
 
-def exempt(line):
+def exempt(line: str) -> bool:
     """Says whether a finding of checkpatch is about a construct its file exists for."""
     match = re.match(r"(\S+):\d+: \w+:(\w+):", line)
-    return bool(match) and match[2] in _EXEMPT.get(match[1], ())
+    return match is not None and match[2] in _EXEMPT.get(match[1], ())
 
 
-def _syntax_findings():
+def _syntax_findings() -> list[str]:
     done = subprocess.run([sys.executable, "-W", "error", "-m", "compileall", "-q", "-f", *_PYTHON],
                           cwd=ROOT, capture_output=True, text=True, check=False,
                           env={**os.environ, "PYTHONPYCACHEPREFIX": str(BUILD / "pycache")})
     return [done.stdout + done.stderr] if done.returncode else []
 
 
-def _pylint_findings():
+def _pylint_findings() -> list[str]:
     planted = BUILD / "lint-pylint/planted.py"
     write_atomic(planted, '"""Imports what it does not use."""\nimport os\n')
     done = subprocess.run([*PYLINT, "--rcfile=.pylintrc", "--score=n",
@@ -91,15 +93,14 @@ def _pylint_findings():
     return ours
 
 
-def _shell_findings():
+def _shell_findings() -> list[str]:
     scripts = [ROOT / "setup.sh", ROOT / ".ci/run", ROOT / "kernel/check-kernel.sh"]
     # A completion is sourced and has no first line to tell its shell by.
     completions = sorted((ROOT / "tools").glob("*/*.bash"))
-    return [line for options, files in (([], scripts), (["--shell=bash"], completions))
-            for line in _shellcheck(options, files)]
+    return [*_shellcheck([], scripts), *_shellcheck(["--shell=bash"], completions)]
 
 
-def _shellcheck(options, files):
+def _shellcheck(options: Sequence[str], files: Sequence[Path]) -> list[str]:
     try:
         done = subprocess.run(["shellcheck", "--format=gcc", *options, *map(str, files)], cwd=ROOT,
                               capture_output=True, text=True, check=False)
@@ -110,8 +111,9 @@ def _shellcheck(options, files):
 
 # What `make lint` runs, and `make test` as one test each: {name: function that gives findings}. There
 # are three parts of about the same length, each with its file of tests: files run side by side.
-BUILDS = {f"gcc-sparse-{name}": partial(compilers.gcc_and_sparse, name) for name in flavours.BUILT_FOR}
-SOURCES = {
+BUILDS: dict[str, Callable[[], list[str]]] = {
+    f"gcc-sparse-{name}": partial(compilers.gcc_and_sparse, name) for name in flavours.BUILT_FOR}
+SOURCES: dict[str, Callable[[], list[str]]] = {
     "clang": compilers.clang,
     "checkpatch": _checkpatch_findings,
     "coccinelle": lambda: coccinelle.findings(_source()),
@@ -125,9 +127,9 @@ SCRIPTS = {
 CHECKS = {**BUILDS, **SOURCES, **SCRIPTS}
 
 
-def lint(names=()):
+def lint(names: Collection[str] = ()) -> list[str]:
     """Runs the checks of these names, or all, and returns all findings."""
-    findings = []
+    findings: list[str] = []
     for name in names or CHECKS:
         note(f"lint: {name}")
         found = CHECKS[name]()
