@@ -10,15 +10,17 @@ gate's own mutants, each of which takes a second or more, a few are run that tog
 every detector, or those that only the changed detector sees.
 """
 
+import argparse
 import glob
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.check.affected_rules import DOCS, GATE_MUTANTS, KERNEL, RULES
+from lab.check.affected_rules import DOCS, GATE_MUTANTS, KERNEL, RULES, Rule
 from lab.errors import LabError
 from lab.kernels import flavours, relink
 from lab.lint import lint
@@ -48,17 +50,17 @@ class Selection(NamedTuple):
     `make lint`. `left` is {what is left out: the files it is about}, `unknown` those that no rule
     fits, which makes it everything.
     """
-    tests: dict
-    boots: dict
-    lint: dict
-    left: dict
-    unknown: list
+    tests: dict[str, None]
+    boots: dict[tuple[str, str], dict[str, None] | None]
+    lint: dict[str, None]
+    left: dict[str, list[str]]
+    unknown: list[str]
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return bool(self.tests or self.boots or self.lint or self.unknown)
 
 
-def fits(pattern, file):
+def fits(pattern: str, file: str) -> bool:
     """Says whether a file has a name like the pattern: `*` within one folder, `**` across them."""
     words = re.split(r"(\*\*/|\*\*|\*|\[\w+\])", pattern)
     known = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*"}
@@ -66,7 +68,7 @@ def fits(pattern, file):
                                      for word in words), file))
 
 
-def changed(since=None):
+def changed(since: str | None = None) -> list[str]:
     """The files that differ from a commit (default: the last one), those git does not know too."""
     found = []
     for command in (["diff", "--name-only", "-z", "--no-renames", since or "HEAD", "--"],
@@ -82,7 +84,7 @@ def changed(since=None):
     return sorted(set(found))
 
 
-def named(files):
+def named(files: Sequence[str]) -> list[str]:
     """The same names as seen from the top of the tree."""
     found = []
     for file in files:
@@ -93,7 +95,7 @@ def named(files):
     return found
 
 
-def select(files, known=None):
+def select(files: Sequence[str], known: Iterable[mutants.Mutant] | None = None) -> Selection:
     """The Selection for changed files; `known` are the driver's mutants (default: the list's)."""
     chosen = Selection({}, {}, {}, {}, [])
     caught = set()
@@ -112,7 +114,7 @@ def select(files, known=None):
     return chosen
 
 
-def _apply(chosen, rule, file):
+def _apply(chosen: Selection, rule: Rule, file: str) -> None:
     for pattern in rule.tests.split():
         test = pattern.format(file=file, stem=Path(file).stem)
         path, colons, item = test.partition("::")
@@ -128,7 +130,7 @@ def _apply(chosen, rule, file):
         chosen.left[rule.left].append(file)
 
 
-def _add_mutants(chosen, files, known):
+def _add_mutants(chosen: Selection, files: set[str], known: Iterable[mutants.Mutant] | None) -> None:
     if not files:
         return
     for mutant in mutants.load()[0] if known is None else known:
@@ -145,7 +147,7 @@ def _add_mutants(chosen, files, known):
             names[mutant.test] = None
 
 
-def matrix():
+def matrix() -> tuple[list[str], list[tuple[str, set[str]]]]:
     """[(group, name, detectors that see it)] of the ABI gate's listed mutants that break something."""
     rows = [line.strip("| ").split("|") for line in MATRIX.read_text("utf-8").splitlines()
             if line.startswith("| ")]
@@ -159,7 +161,7 @@ def matrix():
     return detectors, found
 
 
-def gate_mutants(file):
+def gate_mutants(file: str) -> list[str]:
     """Names of a few mutants for a file of the ABI gate: those its detector sees best, or of everything."""
     detectors, found = matrix()
     stem = Path(file).stem
@@ -182,7 +184,7 @@ def gate_mutants(file):
     return chosen
 
 
-def _sample(chosen, files):
+def _sample(chosen: Selection, files: Sequence[str]) -> None:
     """Takes a few of the ABI gate's mutants in place of all of them."""
     if GATE_MUTANTS not in chosen.tests:
         return
@@ -192,7 +194,7 @@ def _sample(chosen, files):
                             for name in gate_mutants(file))
 
 
-def _without_unbuilt(chosen):
+def _without_unbuilt(chosen: Selection) -> None:
     """Leaves out the machines whose kernel would have to be built first, which takes many minutes."""
     for flavour, suite in list(chosen.boots):
         known = flavours.flavour(flavour)
@@ -202,7 +204,7 @@ def _without_unbuilt(chosen):
             chosen.left[f"{flavour} {suite}, for which no kernel is built yet"] = [flavour]
 
 
-def arguments(chosen):
+def arguments(chosen: Selection) -> list[str]:
     """Returns the arguments of pytest; none when everything runs."""
     if chosen.unknown:
         return []
@@ -219,7 +221,7 @@ def arguments(chosen):
     return [*boots, *tests, *(f"{_lint_file(name)}::test_lint[{name}]" for name in chosen.lint)]
 
 
-def _lint_file(check):
+def _lint_file(check: str) -> str:
     """The file of tests that has a check of `make lint`."""
     return next(file for file, checks in (("tests/test_lint.py", lint.SCRIPTS),
                                           ("tests/test_lint_builds.py", lint.BUILDS),
@@ -227,7 +229,7 @@ def _lint_file(check):
                 if check in checks)
 
 
-def named_tests(suite, cases):
+def named_tests(suite: str, cases: Collection[str]) -> list[str]:
     """The tests to name when a machine boots for these cases of a suite; none when it runs whole."""
     if not suites.named(suite).takes_names:
         return []
@@ -236,7 +238,7 @@ def named_tests(suite, cases):
     return asked if len(asked) < len(names) else []
 
 
-def describe(chosen):
+def describe(chosen: Selection) -> Iterator[str]:
     """Returns lines that say which tests run and which do not."""
     if chosen.unknown:
         yield f"everything, for no rule is about {', '.join(chosen.unknown)}: what `make test` runs"
@@ -250,11 +252,11 @@ def describe(chosen):
         yield f"left out: {what} [{', '.join(files)}]; {_runs(what)}"
 
 
-def _runs(what):
+def _runs(what: str) -> str:
     return "not run here" if "`make" in what else "`make test` runs them"
 
 
-def add_command(commands):
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds `check` to the lab's command line."""
     text = "run the quick tests that what has changed can fail, and say what is left out"
     command = commands.add_parser("check", help=text, description=text)
@@ -264,7 +266,7 @@ def add_command(commands):
     command.add_argument("files", nargs="*", metavar="FILE", help="these have changed, and no others")
 
 
-def check(files, since=None, only_list=False):
+def check(files: Sequence[str], since: str | None = None, only_list: bool = False) -> int:
     """Runs what changed files can fail; 0 when all passed, 1 when not."""
     files = named(files) if files else changed(since)
     if not files:
