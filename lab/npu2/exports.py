@@ -13,6 +13,8 @@ import difflib
 import re
 import subprocess
 import textwrap
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from lab.errors import LabError
@@ -67,11 +69,11 @@ WAYS = (
 
 class Measured(NamedTuple):
     """Of one stock kernel: what npu2.c needs, and what the kernel exports, {symbol: kind}."""
-    needed: frozenset
-    exported: dict
+    needed: frozenset[str]
+    exported: dict[str, str]
 
     @property
-    def missing(self):
+    def missing(self) -> list[str]:
         """Returns the symbols that it needs and does not get."""
         return sorted(self.needed - self.exported.keys())
 
@@ -83,7 +85,7 @@ class Hook(NamedTuple):
     storage: str
 
 
-def symvers(path):
+def symvers(path: Path) -> dict[str, str]:
     """The symbols of a Module.symvers: {name: yes or GPL}; LabError when it cannot be the whole."""
     try:
         text = path.read_text("ascii")
@@ -103,11 +105,11 @@ def symvers(path):
     return found
 
 
-def _broken(path, why):
+def _broken(path: Path, why: str) -> LabError:
     return LabError(f"{path}: {why}: `python3 -m lab clean --cache` and `fetch` make it anew")
 
 
-def undefined(path):
+def undefined(path: Path) -> frozenset[str]:
     """Returns the symbols that an object leaves undefined."""
     lines = run([f"{CROSS}nm", "-u", path], f"{CROSS}nm").splitlines()
     found = {line.split()[-1] for line in lines if line.split()} - _NOT_SYMBOLS
@@ -116,25 +118,25 @@ def undefined(path):
     return frozenset(found)
 
 
-def parts(text, suffix):
+def parts(text: str, suffix: str) -> list[tuple[str, str]]:
     """The parts of a patch that change files with this suffix, in order: [(file, part)]."""
     found = re.split(r"^(?=diff --git )", text, flags=re.M)[1:]
-    named = [(re.match(r"diff --git a/(\S+) b/", part)[1], part) for part in found]
+    named = [(re.findall(r"\Adiff --git a/(\S+) b/", part)[0], part) for part in found]
     return [(file, part) for file, part in named if file.endswith(suffix)]
 
 
-def _patches(series):
+def _patches(series: str) -> list[str]:
     found = sorted((SOURCES / "patches" / series).glob("*.patch"))
     if not found:
         raise LabError(f"kernel/powernv/patches/{series} has no patch: there is nothing to study")
     return [path.read_text("utf-8") for path in found]
 
 
-def _kept(chosen):
+def _kept(chosen: flavours.Flavour) -> Path:
     return source.kept(flavours.index(chosen.suite), chosen.series)
 
 
-def _sources(chosen, tree):
+def _sources(chosen: flavours.Flavour, tree: Path) -> None:
     """Writes the module's folder: what is the same stays, for make looks at the times."""
     draft = tree / "draft"
     remove_tree(draft)
@@ -159,14 +161,14 @@ def _sources(chosen, tree):
             write_atomic(path, content)
 
 
-def modpost_undefined(text):
+def modpost_undefined(text: str) -> tuple[set[str], int]:
     """(names, number): what modpost says is undefined; it names ten and counts the others."""
     names = set(re.findall(r'^ERROR: modpost: "(\S+)" \[\S+\] undefined!$', text, re.M))
     more = re.search(r"modpost: suppressed (\d+) unresolved symbol", text)
     return names, len(names) + (int(more[1]) if more else 0)
 
 
-def _modpost(name, tree):
+def _modpost(name: str, tree: Path) -> tuple[Path, str]:
     """Builds the module; the object, and what modpost says, for which it ends with an error."""
     command = ["make", "-C", flavours.kernel(name).headers, f"M={tree / 'module'}", "ARCH=powerpc",
                f"CROSS_COMPILE={CROSS}", "modules"]
@@ -185,7 +187,7 @@ def _modpost(name, tree):
     return target, said
 
 
-def measure(name):
+def measure(name: str) -> Measured:
     """Builds npu2.c as a module for a stock kernel, and compares what it needs with the exports."""
     exported = symvers(flavours.kernel(name).headers / "Module.symvers")
     tree = BUILD / f"npu2-exports-{name}"
@@ -198,7 +200,7 @@ def measure(name):
     return measured
 
 
-def agree(name, measured, names, number):
+def agree(name: str, measured: Measured, names: set[str], number: int) -> None:
     """Raises when modpost found something else than we did."""
     if number != len(measured.missing) or not names <= set(measured.missing):
         raise LabError(f"{name}: modpost finds {number} symbols undefined, and Module.symvers "
@@ -211,18 +213,18 @@ _HEAD = re.compile(r"^(?!return\b|typedef\b)(?P<before>[a-z][\w \t*]*?)\b(?P<nam
                    r"(?!.*;$)")
 
 
-def heads(text):
+def heads(text: str) -> dict[str, str]:
     """The functions that a C file defines: {name: how it is kept}."""
     found = (_HEAD.match(line) for line in text.splitlines())
     return {match["name"]: _storage(match["before"]) for match in found if match}
 
 
-def _storage(before):
+def _storage(before: str) -> str:
     words = before.split()
     return " ".join(word for word in ("static", "__init") if word in words)
 
 
-def _enclosing(lines, number):
+def _enclosing(lines: Sequence[str], number: int) -> str | None:
     """The function that a line (from 1) of a C file is in; None between functions."""
     for line in reversed(lines[:number]):
         match = _HEAD.match(line)
@@ -233,9 +235,10 @@ def _enclosing(lines, number):
     return None
 
 
-def changed_functions(part, text):
+def changed_functions(part: str, text: str) -> list[str]:
     """The functions of a C file, before a patch of it, in which the patch adds or removes lines."""
-    lines, found, number = text.splitlines(), [], 0
+    found: list[str | None] = []
+    lines, number = text.splitlines(), 0
     for line in part.splitlines():
         hunk = re.match(r"@@ -(\d+)", line)
         if hunk:
@@ -248,7 +251,7 @@ def changed_functions(part, text):
     return [name for name in dict.fromkeys(found) if name]
 
 
-def hooks(files, others=()):
+def hooks(files: Sequence[tuple[str, str]], others: Iterable[str] = ()) -> list[Hook]:
     """
     Returns the places that patches change in C files, and use: [Hook]. `files` are (part of a patch,
     the file's text), `others` the texts of files that have functions to use.
@@ -265,20 +268,20 @@ def hooks(files, others=()):
     return sorted(found.values(), key=lambda hook: (hook.role, hook.name))
 
 
-def _hooks(chosen):
+def _hooks(chosen: flavours.Flavour) -> list[Hook]:
     kept = _kept(chosen)
     others = [path.read_text("utf-8") for path in sorted((kept / _POWERNV).glob("*.c"))]
     return hooks([(part, (kept / file).read_text("utf-8")) for text in _patches(chosen.series)
                   for file, part in parts(text, ".c") if file != _CALLS], others)
 
 
-def new_calls(series):
+def new_calls(series: str) -> set[str]:
     """The calls of firmware that the patches have to add: no export can give them."""
     return {name for text in _patches(series)
             for name in re.findall(r"^\+OPAL_CALL\((\w+),", text, re.M)}
 
 
-def _firmware(chosen):
+def _firmware(chosen: flavours.Flavour) -> set[str]:
     """The calls of firmware that the kernel has."""
     text = (_kept(chosen) / _CALLS).read_text("utf-8")
     found = set(re.findall(r"^OPAL_CALL\((\w+),", text, re.M))
@@ -288,19 +291,19 @@ def _firmware(chosen):
     return found
 
 
-def _rows(rows):
+def _rows(rows: Sequence[Sequence[str]]) -> str:
     rows = [*rows[:1], ["---"] * len(rows[0]), *rows[1:]]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def needs_table(measured, added):
+def needs_table(measured: Mapping[str, Measured], added: Collection[str]) -> str:
     """Returns a table of the symbols that npu2.c needs, missing ones first; the patches define `added`."""
-    def cell(symbol, of_kernel):
+    def cell(symbol: str, of_kernel: Measured) -> str:
         if symbol not in of_kernel.needed:
             return _UNUSED
         return of_kernel.exported.get(symbol, _NOT_THERE if symbol in added else _NO)
 
-    names = set().union(*(of_kernel.needed for of_kernel in measured.values()))
+    names = {symbol for of_kernel in measured.values() for symbol in of_kernel.needed}
     table = {symbol: [cell(symbol, of_kernel) for of_kernel in measured.values()] for symbol in names}
     lost = {symbol for symbol, cells in table.items() if {_NO, _NOT_THERE} & set(cells)}
     return _rows([["npu2.c needs", *measured],
@@ -310,12 +313,12 @@ def needs_table(measured, added):
                     for symbol in sorted(table, key=lambda symbol: (symbol not in lost, symbol)))])
 
 
-def hooks_table(of_series, measured):
+def hooks_table(of_series: Mapping[str, Sequence[Hook]], measured: Mapping[str, Measured]) -> str:
     """The built-in functions that the patches change and use; `of_series`: {series: [Hook]}."""
     kept = {series: {hook.name: hook for hook in found} for series, found in of_series.items()}
     every = {hook.name: hook for found in of_series.values() for hook in found}
 
-    def cell(series, name):
+    def cell(series: str, name: str) -> str:
         if name not in kept[series]:
             return _UNUSED
         exported = {of_kernel.exported.get(name) for flavour, of_kernel in measured.items()
@@ -331,7 +334,7 @@ def hooks_table(of_series, measured):
                                              key=lambda item: (item[1].role, item[0])))])
 
 
-def ways_table(measured):
+def ways_table(measured: Mapping[str, Measured]) -> str:
     """Returns a table of the symbols that a module could try with."""
     return _rows([["symbol", "would let a module", *measured],
                   *([f"`{name}`", what, *(of_kernel.exported.get(name, _NO)
@@ -339,9 +342,9 @@ def ways_table(measured):
                     for name, what in WAYS)])
 
 
-def firmware_text(calls, measured):
+def firmware_text(calls: Mapping[str, set[str]], measured: Mapping[str, Measured]) -> str:
     """Which calls of firmware are exported; `calls`: {series: what the kernel has}."""
-    found = []
+    found: list[tuple[list[str], str]] = []
     for name, of_kernel in measured.items():
         of_series = calls[flavours.flavour(name).series]
         exported = sorted(of_series & of_kernel.exported.keys())
@@ -355,11 +358,11 @@ def firmware_text(calls, measured):
                                    break_on_hyphens=False) for names, said in found) + "\n"
 
 
-def render():
+def render() -> str:
     """Measures all stock kernels, and makes what the page has of it."""
     measured = {name: measure(name) for name in flavours.FLAVOURS}
     chosen = {flavour.series: flavour for flavour in flavours.FLAVOURS.values()}
-    added = set().union(*(new_calls(series) for series in chosen))
+    added = {call for series in chosen for call in new_calls(series)}
     return "\n".join([needs_table(measured, added),
                       hooks_table({series: _hooks(one) for series, one in chosen.items()}, measured),
                       ways_table(measured),
@@ -367,7 +370,7 @@ def render():
                                     measured)])
 
 
-def on_page():
+def on_page() -> str:
     """Returns the tables that the page has."""
     text = PAGE.read_text("utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
@@ -375,13 +378,13 @@ def on_page():
     return text.partition(BEGIN)[2].partition(END)[0]
 
 
-def write():
+def write() -> None:
     """Puts what is measured into the page."""
     text, old = PAGE.read_text("utf-8"), on_page()
     write_atomic(PAGE, text.replace(BEGIN + old + END, BEGIN + render() + END))
 
 
-def check():
+def check() -> list[str]:
     """Where the page differs from what is measured, as lines of a diff; none when it is right."""
     return list(difflib.unified_diff(on_page().splitlines(), render().splitlines(), PAGE.name,
                                      "measured", n=0, lineterm=""))

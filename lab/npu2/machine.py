@@ -12,13 +12,15 @@ import re
 import secrets
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from lab.errors import LabError
 from lab.kernels import build, flavours
 from lab.machine import devicetree, qemu
-from lab.machine.machine import ATTEMPTS, Listener, RETRIED, die_with_parent, ended, initramfs
+from lab.machine.machine import (ATTEMPTS, Argv, File, Listener, Outcome, RETRIED, die_with_parent, ended,
+                                 initramfs)
 from lab.npu2 import tree
 from lab.paths import BUILD, write_atomic
 from lab.progress import note
@@ -46,12 +48,12 @@ class Access(NamedTuple):
     name: str
     value: int
 
-    def __str__(self):
+    def __str__(self) -> str:
         where = f"{self.place:07x}/{self.size}" if self.way == "MMIO" else f"ring {self.place:06x}"
         return f"{self.way} {self.kind} {where} {self.name} = {self.value:016x}"
 
 
-def accesses(text):
+def accesses(text: str) -> list[Access]:
     """
     The register log, as a list of Access in the order they came.
 
@@ -69,13 +71,13 @@ def accesses(text):
     return found
 
 
-def shim():
+def shim() -> Path:
     """Builds what is preloaded into the emulator, for this machine; its path."""
     return build.program("npu2-shim.so", sorted(SHIM.glob("*.c")), cross=False,
                          flags=["-shared", "-fPIC", "-fvisibility=hidden"])
 
 
-def environment(root, log, ram):
+def environment(root: qemu.Root, log: Path, ram: Path) -> dict[str, str]:
     """
     The emulator's environment with the shim in it.
 
@@ -85,14 +87,15 @@ def environment(root, log, ram):
             "NPU2_RAM": str(ram)}
 
 
-def command_line(append=""):
+def command_line(append: str = "") -> str:
     """The kernel's: all memory is the kernel's here, since the GPUs have their own."""
     words = f"{qemu.CMDLINE} {append}".split()
     return " ".join(word for word in words if not word.startswith("mem="))
 
 
-def boot(flavour, argv, files=(), gpus=1, links=3, switch=False, timeout=240, log=None,
-         vmlinux=None):
+def boot(flavour: str, argv: Argv, files: Sequence[File] = (), gpus: int = 1, links: int = 3,
+         switch: bool = False, timeout: float = 240, log: Path | None = None,
+         vmlinux: Path | None = None) -> tuple[Outcome, list[Access]]:
     """
     Boots a flavour on a machine with GPUs, runs argv in it, and returns (Outcome, [Access]): its
     console and the register log of the start that counts.
@@ -128,7 +131,7 @@ def boot(flavour, argv, files=(), gpus=1, links=3, switch=False, timeout=240, lo
 
 
 @contextlib.contextmanager
-def _files(chosen):
+def _files(chosen: tree.Layout) -> Iterator[Path]:
     """A folder for what one start leaves on the host, with the GPUs' RAM; it goes afterwards."""
     (BUILD / "run").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=BUILD / "run", prefix="npu2-") as name:
@@ -139,16 +142,17 @@ def _files(chosen):
         yield Path(name)
 
 
-def _text(path):
+def _text(path: Path) -> str:
     # An emulator that could not even load the shim has told why on the console, and no log.
     return path.read_text("ascii") if path.exists() else ""
 
 
-def _listen(nonce, timeout, process):
+def _listen(nonce: str, timeout: float, process: subprocess.Popen[bytes]) -> Outcome:
     return Listener(process, nonce, timeout, None, None).listen()
 
 
-def _attempt(root, kernel, flavour, chosen, folder, archive, listen):
+def _attempt(root: qemu.Root, kernel: flavours.Kernel, flavour: flavours.Flavour, chosen: tree.Layout,
+             folder: Path, archive: bytes, listen: Callable[[subprocess.Popen[bytes]], Outcome]) -> Outcome:
     extra = [*tree.devices(chosen), *flavours.COUNTED_TIME]
     initrd, dtb = folder / "initrd", folder / "dtb"
     initrd.write_bytes(archive)
@@ -165,6 +169,6 @@ def _attempt(root, kernel, flavour, chosen, folder, archive, listen):
             process.kill()
 
 
-def _tree(root, extra, append, chosen, initrd_size):
+def _tree(root: qemu.Root, extra: Sequence[str], append: str, chosen: tree.Layout, initrd_size: int) -> bytes:
     own = qemu.tree(root, extra, append, initrd_size)
     return devicetree.for_boot(tree.for_firmware(own, chosen), command_line(append), initrd_size)

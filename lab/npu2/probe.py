@@ -6,12 +6,14 @@ three tries end in an oops.
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab.errors import LabError
 from lab.kernels import build, flavours
 from lab.kernels.build import CROSS
 from lab.machine import interactive
+from lab.machine.machine import File, Told
 from lab.npu2 import machine
 from lab.paths import BUILD, locked
 from lab.progress import note
@@ -41,9 +43,10 @@ done
 """
 
 
-def story(console):
+def story(console: Sequence[str]) -> list[str]:
     """Returns the lines about a try, in order; the place of an oops stands for its dump."""
-    found, pending = [], False
+    found: list[str] = []
+    pending = False
     for line in console:
         match = _SAID.match(line)
         at = _AT.search(line)
@@ -56,7 +59,7 @@ def story(console):
     return found
 
 
-def _module():
+def _module() -> Path:
     tree = BUILD / f"npu2-probe-{FLAVOUR}"
     with locked(tree):
         for path in SOURCE.iterdir():
@@ -66,7 +69,7 @@ def _module():
     return tree / "probe.ko"
 
 
-def _start(what, files, script, *arguments):
+def _start(what: str, files: Sequence[File], script: str, *arguments: str) -> list[str]:
     """Returns the console of one start."""
     note(f"starting {FLAVOUR} on a board with an NPU2: {what}")
     name = f"npu2-probe-{arguments[0][-1] if arguments else 'driver'}.log"
@@ -77,13 +80,13 @@ def _start(what, files, script, *arguments):
     return outcome.console
 
 
-def _printed(console):
+def _printed(console: Sequence[str]) -> list[str]:
     return [line.partition("nvlab| ")[2] for line in console if "nvlab| " in line]
 
 
-def run(tell=print):
+def run(tell: Told = print) -> None:
     """Starts the machine for the driver alone, and for each try, and tells what came of it."""
-    busybox = ("bin/busybox", interactive.busybox())
+    busybox: File = ("bin/busybox", interactive.busybox())
     driver = "nvlink2-vfio-pci.ko"
     console = _start("the driver", [busybox, (f"lab/{driver}", build.modules(FLAVOUR)[driver]),
                                     ("bin/nvlink2-info", build.info_tool())], _DRIVER_SCRIPT)

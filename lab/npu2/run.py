@@ -7,10 +7,12 @@ What firmware writes to the NPU2's tables for a KVM guest is compared with what 
 5.10 and the driver of 2018, line by line. The stock kernels run on the same machine, too.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypedDict
 
 from lab import limits
 from lab.kernels import flavours
+from lab.machine.machine import File, Outcome
 from lab.npu2 import exports, machine
 from lab.paths import ROOT
 from lab.progress import note
@@ -27,20 +29,27 @@ _TIMEOUT = 75
 _DEBUG_TIMEOUT = 375
 
 
+class Given(TypedDict):
+    """What machine.boot() is told of a board."""
+    gpus: int
+    links: int
+    switch: bool
+
+
 class Board(NamedTuple):
     """GPUs, links of each, and the log of registers that 5.10 left with these tests."""
     gpus: int
     links: int
     recorded: str
-    tests: tuple = ()
+    tests: tuple[str, ...] = ()
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The name that people use for it."""
         return f"{self.gpus}x{self.links}"
 
     @property
-    def layout(self):
+    def layout(self) -> Given:
         """The arguments of machine.boot: more than one GPU are behind a switch, as on the board."""
         return {"gpus": self.gpus, "links": self.links, "switch": self.gpus > 1}
 
@@ -62,7 +71,7 @@ RUNS = tuple(
 COMPARED = tuple((f"{series}-npu2", board) for series in ("6.12", "7.2") for board in BOARDS)
 
 
-def cases():
+def cases() -> Iterator[judge.Case]:
     """Runs everything and yields a judge.Case for each test, machine, log of registers and page."""
     for flavour, board in COMPARED:
         yield from _compared(flavour, BOARDS[board])
@@ -74,7 +83,7 @@ def cases():
                                 "writes it"]))
 
 
-def board_of(flavour, suite, test):
+def board_of(flavour: str, suite: str, test: str) -> Board | None:
     """The board that a flavour runs a test on; None when it does not, or not to be told by a test."""
     if suite == SUITE:
         return next((BOARDS[board] for name, board in COMPARED if name == flavour
@@ -83,14 +92,15 @@ def board_of(flavour, suite, test):
                  if (name, of) == (flavour, suite) and suite != REBOOTS), None)
 
 
-def payload(flavour, guest):
+def payload(flavour: str, guest: bool) -> list[File]:
     """The files of a machine; `guest`: with QEMU and those that its KVM guest boots."""
     files = suites.payload(flavour, with_tool=not guest)
     files += clients.payload(flavour, "kvm") if guest else []
     return files + ([("lab/health", b"")] if flavours.flavour(flavour).debug else [])
 
 
-def _boot(flavour, suite, board, tests=(), guest=False):
+def _boot(flavour: str, suite: str, board: Board, tests: Sequence[str] = (),
+          guest: bool = False) -> tuple[str, Outcome, list[machine.Access]]:
     """(title, Outcome, [Access]) of one start."""
     chosen = flavours.flavour(flavour)
     title = f"{flavour} {suite} {board.name}"
@@ -104,7 +114,7 @@ def _boot(flavour, suite, board, tests=(), guest=False):
     return title, outcome, accesses
 
 
-def _compared(flavour, board):
+def _compared(flavour: str, board: Board) -> Iterator[judge.Case]:
     title, outcome, accesses = _boot(flavour, SUITE, board, board.tests, guest=True)
     names = board.tests or suites.names(SUITE)
     for case in [*judge.judge_tests(outcome, names), *judge.judge_machine(outcome)]:
@@ -115,9 +125,10 @@ def _compared(flavour, board):
                      f"{parted}, in {board.recorded}")
 
 
-def _run(flavour, suite, board):
+def _run(flavour: str, suite: str, board: Board) -> Iterator[judge.Case]:
     title, outcome, accesses = _boot(flavour, suite, board)
     chosen = flavours.flavour(flavour)
+    found: Iterable[judge.Case]
     if suite == REBOOTS:
         found = judge_reboot(outcome, accesses, board)
     else:
@@ -127,7 +138,7 @@ def _run(flavour, suite, board):
         yield case._replace(name=f"{title}: {case.name}")
 
 
-def difference(new, old):
+def difference(new: Sequence[str], old: Sequence[str]) -> str:
     """Where two register logs part, in words; "" when they are the same and say something."""
     if not any("ATSD_LAUNCH" in line for line in old):
         return "the register log has no invalidation: the guest did not get so far"
@@ -139,7 +150,7 @@ def difference(new, old):
     return ""
 
 
-def judge_reboot(outcome, accesses, board):
+def judge_reboot(outcome: Outcome, accesses: Sequence[machine.Access], board: Board) -> Iterator[judge.Case]:
     """
     A machine that went down while a VM had all its GPUs: it did reboot, and left each to the host.
 
@@ -162,10 +173,11 @@ def judge_reboot(outcome, accesses, board):
 
 
 # What the host's entries have: valid and of partition 0; rights with HV; the register's HV bit.
-_HOSTS = {"XTS_BDF_MAP": lambda value: value >> 63 and not value & 0xfff,
-          "XTS_PID_MAP": lambda value: value >> 32 == 0xe000005a,
-          "XTS_ATSD_LPARID": lambda value: value == 0x1000}
+_HOSTS: dict[str, Callable[[int], object]] = {
+    "XTS_BDF_MAP": lambda value: value >> 63 and not value & 0xfff,
+    "XTS_PID_MAP": lambda value: value >> 32 == 0xe000005a,
+    "XTS_ATSD_LPARID": lambda value: value == 0x1000}
 
 
-def _is_hosts(access):
+def _is_hosts(access: machine.Access) -> bool:
     return access.name not in _HOSTS or bool(_HOSTS[access.name](access.value))

@@ -9,10 +9,11 @@ that Linux sees of the NPU2 is made here; the firmware makes it, out of this.
 
 import re
 import struct
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from lab.errors import LabError
-from lab.machine.devicetree import children, fdt_library
+from lab.machine.devicetree import FlatTree, children, fdt_library
 
 _XSCOM = "/xscom@603fc00000000"
 _BOARD = ("ibm,powernv", "ibm,p9-openbmc", "ibm,witherspoon")
@@ -47,15 +48,16 @@ class Layout(NamedTuple):
     gpus: int
     links: int
     switch: bool
-    groups: tuple
+    groups: tuple[int, ...]
 
-    def bricks(self):
+    def bricks(self) -> list[tuple[int, int]]:
         """(brick, GPU) of each link."""
         return [(gpu * self.links + link, gpu)
                 for gpu in range(self.gpus) for link in range(self.links)]
 
 
-def layout(gpus=1, links=3, switch=False, groups=None):
+def layout(gpus: int = 1, links: int = 3, switch: bool = False,
+           groups: Iterable[int] | None = None) -> Layout:
     """
     A Layout that the firmware can bring up.
 
@@ -79,11 +81,11 @@ def layout(gpus=1, links=3, switch=False, groups=None):
     return Layout(gpus, links, bool(switch), groups)
 
 
-def devices(chosen):
+def devices(chosen: Layout) -> list[str]:
     """The emulator's options for the GPUs of a Layout, and for their switch."""
-    arguments = []
+    arguments: list[str] = []
 
-    def add(name, **settings):
+    def add(name: str, **settings: str | int) -> None:
         arguments.extend(["-device", ",".join(
             [name, *(f"{key}={value}" for key, value in settings.items())])])
 
@@ -99,7 +101,7 @@ def devices(chosen):
     return arguments
 
 
-def for_firmware(own, chosen):
+def for_firmware(own: bytes, chosen: Layout) -> bytes:
     """
     The emulator's own tree, made into that of the board with a Layout. Both are bytes.
 
@@ -121,15 +123,15 @@ def for_firmware(own, chosen):
     return bytes(fdt.as_bytearray())
 
 
-def _strings(*words):
+def _strings(*words: str) -> bytes:
     return b"".join(word.encode() + b"\0" for word in words)
 
 
-def _cells(*values):
+def _cells(*values: int) -> bytes:
     return struct.pack(f">{len(values)}I", *values)
 
 
-def _add(fdt, path, **properties):
+def _add(fdt: FlatTree, path: str, **properties: bytes) -> str:
     """Adds a node with properties, and returns its path."""
     parent, _, name = path.rpartition("/")
     node = fdt.add_subnode(fdt.path_offset(parent or "/"), name)
@@ -138,11 +140,11 @@ def _add(fdt, path, **properties):
     return path
 
 
-def _parent(address_cells, **more):
+def _parent(address_cells: int, **more: bytes) -> dict[str, bytes]:
     return {"#address-cells": _cells(address_cells), "#size-cells": _cells(0), **more}
 
 
-def _add_slots(fdt, chosen, phandles):
+def _add_slots(fdt: FlatTree, chosen: Layout, phandles: Sequence[int]) -> None:
     """The board's slots: their labels become the location of the function that is plugged in."""
     port = {"compatible": _strings("ibm,pcie-port")}
     root = {"compatible": _strings("ibm,pcie-port", "ibm,pcie-root-port")}
@@ -160,12 +162,12 @@ def _add_slots(fdt, chosen, phandles):
         _add(fdt, f"{above}/pluggable", phandle=_cells(phandles[gpu]), **_parent(1), **named)
 
 
-def label(gpu):
+def label(gpu: int) -> str:
     """Returns the name of a GPU's slot, and so of the GPU."""
     return f"GPU{gpu}"
 
 
-def _add_npu(fdt, chosen, slots):
+def _add_npu(fdt: FlatTree, chosen: Layout, slots: Sequence[int]) -> None:
     bricks = chosen.bricks()
     npu = _add(fdt, f"{_XSCOM}/npu@{_NPU_AT:x}", **_parent(1, **{
         "compatible": _strings("ibm,power9-npu"),
@@ -193,7 +195,7 @@ def _add_npu(fdt, chosen, slots):
         })
 
 
-def _renumber_i2c(fdt):
+def _renumber_i2c(fdt: FlatTree) -> None:
     """The emulator counts the chip's I2C engines from 1; the board's firmware counts from 0."""
     masters = [path for path in _paths(fdt, _XSCOM) if path.rpartition("/")[2].startswith("i2cm@")]
     for master in masters:
@@ -206,7 +208,7 @@ def _renumber_i2c(fdt):
             fdt.setprop_str(node, "ibm,port-name", re.sub(r"_e\d+p", f"_e{engine}p", name))
 
 
-def _paths(fdt, top):
+def _paths(fdt: FlatTree, top: str) -> list[str]:
     """A node and all below it. Not their offsets: those change with every property that is set."""
     node = fdt.path_offset(top)
     names = [fdt.get_name(child) for child in children(fdt, node)]
@@ -214,5 +216,5 @@ def _paths(fdt, top):
                    for path in _paths(fdt, f"{top.rstrip('/')}/{name}"))]
 
 
-def _highest_phandle(fdt):
+def _highest_phandle(fdt: FlatTree) -> int:
     return max(fdt.get_phandle(fdt.path_offset(path)) for path in _paths(fdt, "/"))
