@@ -5,6 +5,7 @@ on an emulated POWER9 with Linux 5.10.262 (lab/versus/recorded/5.10).
 """
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import yaml
@@ -22,20 +23,26 @@ TIMEOUT = 300
 _NOT_ASKED = re.compile(r"smaps|mmap\[0\]|phys |mmap last|reopen|\[0\]=|map\[0\]")
 
 
+# {key: value} of a transcript, and {device: lines} of its traces.
+Answers = dict[str, str]
+Traces = dict[str, list[str]]
+
+
 class Difference(NamedTuple):
     """An answer that is another one: its key, both, and the defect behind it, or None."""
     key: str
     old: str
     new: str
-    defect: str
+    defect: str | None
 
 
-def allowed():
+def allowed() -> dict[str, dict[str, str]]:
     """The named differences: {"answers": {key: defect}, "tests": {name: defect}}."""
-    return yaml.safe_load(DIFFERENCES.read_text("utf-8"))
+    tables: dict[str, dict[str, str]] = yaml.safe_load(DIFFERENCES.read_text("utf-8"))
+    return tables
 
 
-def defects_of(name, table):
+def defects_of(name: str, table: Mapping[str, str]) -> list[str]:
     """The numbers of the defects that a test or an answer is about, as its name has them."""
     if name in table:
         return [table[name]]
@@ -43,7 +50,7 @@ def defects_of(name, table):
             if re.search(rf"(?:^|[_ ]){match}(?:_| |$)", name)]
 
 
-def run(flavour):
+def run(flavour: str) -> Answers:
     """The answers of a flavour's driver, {key: value}; CheckFailed when they are not whole."""
     note(f"{flavour} transcript: starting the machine")
     outcome = machine.boot(flavour, ["/bin/nvtest", "transcript"], suites.payload(flavour), TIMEOUT,
@@ -57,12 +64,12 @@ def run(flavour):
     return answers
 
 
-def parse(lines):
+def parse(lines: Iterable[str]) -> Answers:
     """{key: value} of lines `key = value`."""
     return dict(line.split(" = ", 1) for line in lines if " = " in line)
 
 
-def recorded():
+def recorded() -> Answers:
     """Returns the recorded answers of the driver of 2018, by the keys of a transcript."""
     found = {}
     for path in sorted(RECORDED.glob("*.hex")):
@@ -79,12 +86,12 @@ def recorded():
     return found
 
 
-def _shape(text):
+def _shape(text: str) -> str:
     """A line of a trace without its addresses and sizes."""
     return re.sub(r"\b[0-9a-f]{5,}\b", "N", text)
 
 
-def recorded_shapes():
+def recorded_shapes() -> set[str]:
     """Returns the shapes of the tracepoints' lines as they were recorded."""
     lines = (RECORDED / "trace-lines.txt").read_text("ascii").splitlines()
     found = {_shape(match[1]) for line in lines if (match := re.search(r"(vfio_pci_\w+: .*)", line))}
@@ -93,7 +100,7 @@ def recorded_shapes():
     return found
 
 
-def against_recorded(answers, old):
+def against_recorded(answers: Answers, old: Answers) -> tuple[int, list[Difference]]:
     """(how many answers were compared, those that differ) of live answers and recorded ones."""
     table = allowed()["answers"]
     shapes = {_shape(value) for key, value in answers.items() if key.startswith("trace ")}
@@ -108,7 +115,7 @@ def against_recorded(answers, old):
     return len(compared), found
 
 
-def against_live(new, old):
+def against_live(new: Answers, old: Answers) -> tuple[int, list[Difference]]:
     """(how many answers were compared, those that differ) of two drivers' transcripts."""
     table = allowed()["answers"]
     keys = [key for key in dict.fromkeys([*old, *new]) if not key.startswith(("cost ", "trace "))]
@@ -118,32 +125,32 @@ def against_live(new, old):
     return len(keys) + len(traced[1]), found + _trace_differences(*traced)
 
 
-def _difference(key, old, new, table):
+def _difference(key: str, old: str, new: str, table: Mapping[str, str]) -> Difference:
     defects = defects_of(key, table)
     return Difference(key, old, new, defects[0] if defects else None)
 
 
-def _traces(answers):
+def _traces(answers: Answers) -> Traces:
     """The trace of each mapping, with user addresses counted from the mapping's start."""
-    found = {}
+    found: dict[str, list[tuple[int, str]]] = {}
     for key, value in answers.items():
         if not key.startswith("trace "):
             continue
         device = key.split()[1]
-        mapped = re.search(r"-> ([0-9a-f]+) ", value + " ")
+        mapped = re.findall(r"-> ([0-9a-f]+) ", value + " ")[0]
         lines = found.setdefault(device, [])
-        start = lines[0][0] if lines else int(mapped[1], 16)
-        text = value.replace(f"-> {mapped[1]}", f"-> +{int(mapped[1], 16) - start:x}")
+        start = lines[0][0] if lines else int(mapped, 16)
+        text = value.replace(f"-> {mapped}", f"-> +{int(mapped, 16) - start:x}")
         lines.append((start, text))
     return {device: [text for _, text in lines] for device, lines in found.items()}
 
 
-def _trace_differences(old, new):
+def _trace_differences(old: Traces, new: Traces) -> list[Difference]:
     """
     Lines that only one of two has. One fault fills a block: faults that the driver of 2018 takes
     for each page of it need not come.
     """
-    found = []
+    found: list[Difference] = []
     for device in dict.fromkeys([*old, *new]):
         before, after = old.get(device, []), new.get(device, [])
         found += [Difference(f"trace {device}", "nothing", line, None)
@@ -153,15 +160,15 @@ def _trace_differences(old, new):
     return found
 
 
-def _same_block(line, lines):
+def _same_block(line: str, lines: Sequence[str]) -> bool:
     """Says whether a fault lies in the block that one of other lines' faults has filled."""
-    def block(text):
+    def block(text: str) -> tuple[str, int] | None:
         match = re.search(r"mmap_fault: \S+ ([0-9a-f]+) -> \+([0-9a-f]+) ", text)
-        return match and (text.split()[0], int(match[1], 16) >> 21)
+        return (text.split()[0], int(match[1], 16) >> 21) if match else None
     return block(line) is not None and block(line) in [block(other) for other in lines]
 
 
-def costs(answers):
+def costs(answers: Answers) -> dict[str, int]:
     """Returns the counts of the transcript, {what: instructions}."""
     return {key.removeprefix("cost "): int(value) for key, value in answers.items()
             if key.startswith("cost ")}

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Everything that is compared, as cases that pass or fail, and the page that tells it."""
 
+from collections.abc import Callable, Sequence
+
 from lab.errors import CheckFailed, Gone
 from lab.kernels import flavours, reference
 from lab.npu2.run import difference
@@ -15,27 +17,27 @@ OLD, NEW, MODERN = "5.10-2018", "5.10", "6.12-64k"
 class Comparison:
     """One run: `cases` as they come, what the page is made of, and what could not run."""
 
-    def __init__(self, tell):
+    def __init__(self, tell: Callable[[Case], object]) -> None:
         self.tell = tell
         self.passed = self.failed = 0
-        self.not_run = []
-        self.same = {}
-        self.differences = []
-        self.probes = {}
-        self.registers = {}
-        self.costs = {}
+        self.not_run: list[str] = []
+        self.same: dict[str, int] = {}
+        self.differences: list[answers.Difference] = []
+        self.probes: dict[str, list[probes.Probe]] = {}
+        self.registers: dict[str, int] = {}
+        self.costs: dict[str, dict[str, int]] = {}
 
-    def case(self, case):
+    def case(self, case: Case) -> None:
         """Counts a case and tells it."""
         self.passed += case.ok
         self.failed += not case.ok
         self.tell(case)
 
-    def whole(self):
+    def whole(self) -> bool:
         """Says whether there is enough for a page: both drivers ran."""
         return not self.not_run and not self.failed
 
-    def run(self):
+    def run(self) -> None:
         """Compares all there is; what needs the kernel of 5.10 is counted when that is gone."""
         old = answers.recorded()
         self._answers_of(MODERN, old, "recorded of 2018")
@@ -63,13 +65,13 @@ class Comparison:
         for board in npu2.BOARDS:
             self._on_firmwares_npu2(board)
 
-    def _builds(self):
+    def _builds(self) -> None:
         warnings = reference.warnings()
         self.case(Case("the drop-in builds without a warning", not warnings, "\n".join(warnings)))
         detail = reference.undone()
         self.case(Case("the tree is as it was when the drop-in is taken out", not detail, detail))
 
-    def _live(self, old):
+    def _live(self, old: answers.Answers) -> answers.Answers | None:
         try:
             live = answers.run(OLD)
         except CheckFailed as error:
@@ -81,7 +83,7 @@ class Comparison:
         self.costs[OLD] = answers.costs(live)
         return live
 
-    def _answers_of(self, flavour, old, whose):
+    def _answers_of(self, flavour: str, old: answers.Answers, whose: str) -> None:
         try:
             new = answers.run(flavour)
         except CheckFailed as error:
@@ -102,12 +104,12 @@ class Comparison:
         self.case(Case(f"{flavour}: {count - len(found)} answers are those {whose}, {len(found)} "
                        "differ by a defect", not strange and count > len(found), _told(strange)))
 
-    def _ours(self, suite):
+    def _ours(self, suite: str) -> None:
         outcome = suites.run_suite(NEW, suite)
         for case in suites.verdict(outcome, NEW, suite):
             self.case(Case(f"{NEW} {suite}: {case.name}", case.ok, case.detail))
 
-    def _theirs(self, suite):
+    def _theirs(self, suite: str) -> None:
         self.probes[suite] = probes.run(OLD, suite)
         strange = [probe for probe in self.probes[suite] if not probe.ok and not probe.defects]
         for probe in self.probes[suite]:
@@ -117,7 +119,7 @@ class Comparison:
                            f"{answers.DIFFERENCES.name}: {probe.why}"))
 
 
-    def _guests(self):
+    def _guests(self) -> None:
         try:
             old, new = guest.run(OLD), guest.run(NEW)
         except CheckFailed as error:
@@ -132,8 +134,8 @@ class Comparison:
             self.case(Case(f"{flavour}: QEMU 7.2's trace has what was recorded", not gone,
                            "\n".join(gone)))
 
-    def _on_firmwares_npu2(self, board):
-        logs = {}
+    def _on_firmwares_npu2(self, board: str) -> None:
+        logs: dict[str, list[str]] = {}
         for flavour in (OLD, NEW):
             cases, logs[flavour] = npu2.run(flavour, board)
             for case in cases:
@@ -149,13 +151,13 @@ class Comparison:
                            not different, different))
 
 
-def _told(differences):
+def _told(differences: Sequence[answers.Difference]) -> str:
     return "\n".join(f"{item.key}: {item.old!r} became {item.new!r}"
                      + (f" ({item.defect})" if item.defect else ", which no defect names")
                      for item in differences)
 
 
-def run(write, tell):
+def run(write: bool, tell: Callable[[Case], object]) -> Comparison:
     """Runs the comparison and writes or checks the page; the Comparison."""
     comparison = Comparison(tell)
     comparison.run()

@@ -5,6 +5,7 @@ of their answers, as its guest sees it.
 """
 
 import re
+from collections.abc import Sequence
 
 from lab.errors import CheckFailed
 from lab.machine import machine
@@ -16,7 +17,7 @@ SUITE, TEST = "kvm", "kvm_info_kept_guest_reaches_gpu_ram_and_atsd"
 _TIMEOUT = 300
 
 
-def run(flavour):
+def run(flavour: str) -> list[str]:
     """The lines of QEMU and of the guest, in order; CheckFailed when there was no guest."""
     note(f"{flavour} QEMU 7.2 and its guest: starting the machine")
     files = suites.payload(flavour) + clients.payload(flavour, SUITE)
@@ -30,20 +31,20 @@ def run(flavour):
     return lines
 
 
-def said(lines):
+def said(lines: Sequence[str]) -> list[str]:
     """Returns the lines of QEMU and the guest, without the addresses that differ from run to run."""
     found = [line.removeprefix("# ") for line in lines if re.match(r"# (?:qemu|guest): ", line)]
     return [re.sub(r"\bva=0x[0-9a-f]+", "va", line) for line in found]
 
 
-def recorded():
+def recorded() -> list[str]:
     """QEMU's trace as it was recorded, without the registration of a guest RAM of another size."""
     lines = (RECORDED / "qemu72-trace.txt").read_text("ascii").splitlines()
     return [line for line in said([f"# qemu: {line}" for line in lines])
             if "size=0x10000000 " not in line]
 
 
-def difference(new, old):
+def difference(new: Sequence[str], old: Sequence[str]) -> str:
     """The first line that differs, in words; "" for none."""
     for one, other in zip(new, old):
         if one != other:
@@ -51,6 +52,6 @@ def difference(new, old):
     return "" if len(new) == len(old) else f"{len(new)} lines, not {len(old)}"
 
 
-def missing(lines):
+def missing(lines: Sequence[str]) -> list[str]:
     """The recorded lines that are not among these."""
     return [line for line in recorded() if line not in lines]

@@ -5,12 +5,12 @@ guest. What firmware and guest write to the NPU2's registers has to be the same,
 """
 
 from lab.npu2 import machine
-from lab.npu2.run import BOARDS as LAYOUTS, GUEST, REFERENCE, SUITE
+from lab.npu2.run import BOARDS as LAYOUTS, GUEST, Given, REFERENCE, SUITE
 from lab.progress import note
 from lab.suites import clients, judge, suites
 
 #: Each board, and the tests that run on it; one alone where the log was recorded.
-BOARDS = {
+BOARDS: dict[str, tuple[Given, list[str] | None]] = {
     "1 GPU with 3 links": (LAYOUTS["1x3"].layout, [GUEST]),
     "3 GPUs with 2 links each": (LAYOUTS["3x2"].layout, None),
 }
@@ -19,7 +19,7 @@ RECORDED = {"1 GPU with 3 links": REFERENCE / LAYOUTS["1x3"].recorded,
 _TIMEOUT = 300
 
 
-def run(flavour, board):
+def run(flavour: str, board: str) -> tuple[list[judge.Case], list[str]]:
     """(a Case for each test and for the machine, the register log as lines) of one start."""
     layout, only = BOARDS[board]
     names = only or suites.names(SUITE)

@@ -2,10 +2,13 @@
 """docs/versus-2018.md, written by the run that compares."""
 
 import re
+from typing import Protocol
 
 from lab.paths import ROOT, write_atomic
 from lab.suites import suites
 from lab.suites.judge import Case
+from lab.versus.answers import Difference
+from lab.versus.probes import Probe
 
 PAGE = ROOT / "docs/versus-2018.md"
 _DEFECTS = ROOT / "docs/defects.md"
@@ -13,15 +16,25 @@ _DEFECTS = ROOT / "docs/defects.md"
 _COSTS = "| what | 2018 | this driver | ratio |\n|---|---|---|---|\n"
 
 
-def numbers():
+class Compared(Protocol):
+    """What the page is made of, as a Comparison (compare.py) has it."""
+    differences: list[Difference]
+    probes: dict[str, list[Probe]]
+    same: dict[str, int]
+    registers: dict[str, int]
+    costs: dict[str, dict[str, int]]
+
+
+def numbers() -> list[str]:
     """The numbers of the defects, in the order of docs/defects.md."""
     return re.findall(r"^\| ([DN]\d+) \|", _DEFECTS.read_text("utf-8"), re.M)
 
 
-def better(comparison):
+def better(comparison: Compared) -> dict[str, list[tuple[str, str]]]:
     """{defect: [(what was asked, what the driver of 2018 did)]}, from answers and tests."""
-    found = {number: [] for number in (*numbers(), "also")}
+    found: dict[str, list[tuple[str, str]]] = {number: [] for number in (*numbers(), "also")}
     for item in comparison.differences:
+        assert item.defect, f"{item.key}: a page is made only when each difference has a defect"
         found[item.defect].append((f"`{item.key}`", _before_after(item)))
     for probes in comparison.probes.values():
         for probe in probes:
@@ -30,7 +43,7 @@ def better(comparison):
     return {defect: rows for defect, rows in found.items() if rows}
 
 
-def _before_after(item):
+def _before_after(item: Difference) -> str:
     old, new = item.old, item.new
     if item.key.startswith("info "):
         at = next(place for place in range(0, len(old), 2) if old[place:place + 2] != new[place:place + 2])
@@ -38,14 +51,14 @@ def _before_after(item):
     return f"{old}, now {new}"
 
 
-def _clean(text):
+def _clean(text: str) -> str:
     """Text of a test for a cell: one line, and nothing that differs from run to run."""
     text = re.sub(r"\d+\.\d+ s\b", "some time", text)
     text = re.sub(r"\b7f{2,3}[0-9a-f]{8,9}\b|\b1407\d{11}\b", "an address", text)
     return text.replace("|", "\\|").replace("\n", " ").strip()
 
 
-def render(comparison):
+def render(comparison: Compared) -> str:
     """The page as a text."""
     shown = better(comparison)
     same = {suite: sum(probe.ok for probe in probes) for suite, probes in comparison.probes.items()}
@@ -76,17 +89,17 @@ def render(comparison):
     return "\n".join([*lines, "", _WHY, ""])
 
 
-def _without_counts(text):
+def _without_counts(text: str) -> str:
     """The page without the numbers that vary a little from run to run."""
     return re.sub(r"^\| .* \| \d+ \| \d+ \| [\d.]+ \|$", "", text, flags=re.M)
 
 
-def write(comparison):
+def write(comparison: Compared) -> None:
     """Writes the page."""
     write_atomic(PAGE, render(comparison))
 
 
-def case(comparison):
+def case(comparison: Compared) -> Case:
     """Says whether the page is the one that the run would write."""
     old = PAGE.read_text("utf-8") if PAGE.exists() else ""
     same = _without_counts(old) == _without_counts(render(comparison))

@@ -8,6 +8,7 @@ process of its own, and what came to no result is tried once more in a machine o
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from lab.machine import machine
@@ -29,15 +30,15 @@ class Probe(NamedTuple):
     name: str
     ok: bool
     why: str
-    defects: tuple
+    defects: tuple[str, ...]
 
 
-def wanted(suite):
+def wanted(suite: str) -> list[str]:
     """The names of a suite's tests that both drivers can be asked."""
     return [name for name in suites.names(suite) if not name.startswith(_NEW)]
 
 
-def run(flavour, suite):
+def run(flavour: str, suite: str) -> list[Probe]:
     """A Probe for each test of a suite with the driver of 2018."""
     table = answers.allowed()["tests"]
     cases = _boot(flavour, suite, wanted(suite), _TIMEOUT)
@@ -48,7 +49,7 @@ def run(flavour, suite):
                   tuple(answers.defects_of(case.name, table))) for case in cases]
 
 
-def _boot(flavour, suite, names, timeout):
+def _boot(flavour: str, suite: str, names: Sequence[str], timeout: float) -> list[judge.Case]:
     title = f"{flavour} {suite}: {names[0] if len(names) == 1 else f'{len(names)} tests'}"
     note(f"{title}: starting the machine")
     files = suites.payload(flavour) + clients.payload(flavour, suite)
@@ -58,7 +59,7 @@ def _boot(flavour, suite, names, timeout):
     return judge.judge_tests(outcome, names)[:len(names)]
 
 
-def reason(detail):
+def reason(detail: str) -> str:
     """The first thing that a failed test said, short enough for a table."""
     found = re.search(r"^# (?:in a child: )?\w+\.c:\d+: (.*)$", detail, re.M)
     if not found:
