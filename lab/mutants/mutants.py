@@ -23,13 +23,16 @@ import queue
 import re
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, TypedDict
 
 from lab import limits
 from lab.errors import CheckFailed, LabError
 from lab.kernels import build, flavours, recompile, reference, relink
 from lab.machine import machine
+from lab.machine.machine import File, Outcome
 from lab.npu2 import machine as npu2_machine, run as npu2_run
 from lab.paths import BUILD, ROOT
 from lab.progress import note
@@ -51,12 +54,34 @@ SLOW_TURN = 8
 DEFECTS = [f"D{number}" for number in range(1, 31) if number != 19] + ["N1"]
 
 
+# A file, a text of it, and what stands there instead.
+Edit = tuple[str, str, str]
+
+
+class _ListedEdit(TypedDict):
+    """An Edit as the list has it."""
+    file: str
+    old: str
+    new: str
+
+
+class _Listed(TypedDict, total=False):
+    """A mutant as the list has it. Which of these words it has to have, _mutant() checks."""
+    defect: str
+    what: str
+    edits: list[_ListedEdit]
+    test: str
+    kernel: str
+    by: str
+    seconds: int
+
+
 class Mutant(NamedTuple):
-    """One fix taken out. `edits` are (file, text, what stands there instead)."""
+    """One fix taken out."""
     name: str
     defect: str
     what: str
-    edits: tuple
+    edits: tuple[Edit, ...]
     suite: str
     test: str
     kernel: str
@@ -76,16 +101,16 @@ class Counts(NamedTuple):
     survived: int
     broken: int
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.caught} caught, {self.survived} survived, {self.broken} broken"
 
     @property
-    def status(self):
+    def status(self) -> int:
         """The exit status: a broken mutant is a fault of the list or the lab, not of a test."""
         return 2 if self.broken else 1 if self.survived else 0
 
 
-def load(path=LIST):
+def load(path: Path = LIST) -> tuple[list[Mutant], dict[str, str]]:
     """Every mutant of the list, checked: its defect, its edits and its test exist."""
     try:
         import yaml  # pylint: disable=import-outside-toplevel  # only these runs need it
@@ -102,7 +127,7 @@ def load(path=LIST):
     return mutants, unproved
 
 
-def _mutant(entry, number):
+def _mutant(entry: _Listed, number: int) -> Mutant:
     unknown = set(entry) - _KEYS
     missing = {"defect", "what", "edits", "test"} - set(entry)
     where = f"{LIST.name}: mutant {number}"
@@ -121,7 +146,7 @@ def _mutant(entry, number):
                   suite, test, entry.get("kernel", _DEFAULT_KERNEL), by, entry.get("seconds", 90))
 
 
-def check_kernel(mutant):
+def check_kernel(mutant: Mutant) -> None:
     """Raises when the kernel that a mutant names does not have what it edits, or not its test."""
     part = relink.part_of(mutant.kernel)
     for folder, kernels in ((relink.POWERNV, ", ".join(flavours.NPU2)),
@@ -140,19 +165,19 @@ def check_kernel(mutant):
                        f"{mutant.suite} {mutant.test}")
 
 
-def _is_in_kernel(mutant):
+def _is_in_kernel(mutant: Mutant) -> bool:
     """Whether a mutant of such a kernel changes that kernel, and not only the modules beside it."""
     return mutant.kernel in flavours.REFERENCE or any(
         file.startswith(relink.POWERNV) for file, _, _ in mutant.edits)
 
 
-def _has_test(mutant):
+def _has_test(mutant: Mutant) -> bool:
     if mutant.kernel in flavours.REFERENCE:
         return mutant.suite == suites.IN_VFIO_PCI
     return bool(npu2_run.board_of(mutant.kernel, mutant.suite, mutant.test))
 
 
-def _check_complete(mutants, unproved):
+def _check_complete(mutants: Sequence[Mutant], unproved: Mapping[str, str]) -> None:
     proved = {mutant.defect for mutant in mutants}
     for defect in DEFECTS:
         if (defect in proved) == (defect in unproved):
@@ -160,7 +185,7 @@ def _check_complete(mutants, unproved):
                            + (", not both" if defect in proved else ""))
 
 
-def mutate(tree, edits):
+def mutate(tree: Path, edits: Sequence[Edit]) -> None:
     """Edits a copy of the sources. A text that is not there exactly once is an error."""
     for file, old, new in edits:
         path = tree / file
@@ -172,7 +197,7 @@ def mutate(tree, edits):
 
 
 @contextlib.contextmanager
-def mutated(tree, edits):
+def mutated(tree: Path, edits: Sequence[Edit]) -> Iterator[None]:
     """A copy of the sources with the edits in it, which go again at the end."""
     kept = {path: path.read_bytes() for path in (tree / file for file, _, _ in edits)
             if path.is_file()}
@@ -184,7 +209,7 @@ def mutated(tree, edits):
             path.write_bytes(data)
 
 
-def compiles(mutant, tree):
+def compiles(mutant: Mutant, tree: Path) -> bool:
     """
     Applies a mutant to a copy of the sources, compiles what reads an edited file, and takes it out
     again. LabError when it does not fit the sources, CheckFailed when it does not compile. False when
@@ -201,7 +226,7 @@ def compiles(mutant, tree):
         return True
 
 
-def commit():
+def commit() -> str:
     """The commit the sources are of; without git, a hash of the list."""
     try:
         done = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], cwd=ROOT, check=False,
@@ -213,7 +238,7 @@ def commit():
     return hashlib.sha256(LIST.read_bytes()).hexdigest()
 
 
-def share(mutants, of, count=SHARE):
+def share(mutants: Sequence[Mutant], of: str, count: int = SHARE) -> list[Mutant]:
     """
     A few mutants, the same ones for a commit whenever it is asked, and others for another commit.
 
@@ -221,7 +246,7 @@ def share(mutants, of, count=SHARE):
     those too, so that every mutant gets its turn. None is of a kernel that `make test` does not
     build.
     """
-    def rank(text):
+    def rank(text: str) -> bytes:
         return hashlib.sha256(f"{of}\0{text}".encode()).digest()
 
     ordered = sorted((mutant for mutant in mutants if not relink.part_of(mutant.kernel)),
@@ -233,14 +258,14 @@ def share(mutants, of, count=SHARE):
     return [*quick, *slow][:count]
 
 
-def is_quick(mutant):
+def is_quick(mutant: Mutant) -> bool:
     """Whether a mutant takes seconds: no machine, or one with a stock kernel."""
     return mutant.suite == SOURCE or mutant.kernel in (*flavours.FLAVOURS, *flavours.HASH)
 
 
-def run(mutants, count=os.cpu_count() or 1):
+def run(mutants: Sequence[Mutant], count: int = os.cpu_count() or 1) -> Iterator[tuple[Mutant, Verdict]]:
     """Runs them, as many at a time as there are cores; yields (mutant, Verdict)."""
-    workers = queue.SimpleQueue()
+    workers: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in range(count):
         workers.put(number)
 
@@ -251,10 +276,10 @@ def run(mutants, count=os.cpu_count() or 1):
                                         if mutant.suite != SOURCE and
                                         not relink.part_of(mutant.kernel))}
 
-    def one(mutant):
+    def one(mutant: Mutant) -> Verdict:
         worker = workers.get()
         try:
-            return _run_one(mutant, worker, rest.get(mutant.kernel))
+            return _run_one(mutant, worker, rest.get(mutant.kernel, ()))
         except (CheckFailed, LabError) as error:
             return Verdict(BROKEN, str(error))
         finally:
@@ -269,7 +294,7 @@ def run(mutants, count=os.cpu_count() or 1):
             pool.shutdown(cancel_futures=True)
 
 
-def _run_one(mutant, worker, files):
+def _run_one(mutant: Mutant, worker: int, files: Sequence[File]) -> Verdict:
     tree = BUILD / f"mutants-{mutant.kernel}-{worker}"
     build.synchronize_all(tree)
     mutate(tree, mutant.edits)
@@ -291,13 +316,13 @@ def _run_one(mutant, worker, files):
 
 
 @functools.cache
-def _payload_of_kernel(kernel, guest=False):
+def _payload_of_kernel(kernel: str, guest: bool = False) -> dict[str, bytes | str | Path]:
     """The files of a machine whose kernel a mutant changes, by their paths there, without the mutant."""
     return dict(suites.payload(kernel) if kernel in flavours.REFERENCE
                 else npu2_run.payload(kernel, guest))
 
 
-def _run_relinked(mutant, tree):
+def _run_relinked(mutant: Mutant, tree: Path) -> Verdict:
     """Runs a mutant of a kernel that the lab builds, with what of ours is in that linked anew."""
     log = BUILD / "logs/mutants" / f"{mutant.name}.log"
     timeout = mutant.seconds * limits.slowness()
@@ -319,6 +344,7 @@ def _run_relinked(mutant, tree):
     vmlinux = relink.build(mutant.kernel, tree, tree / "stripped/vmlinux",
                            log.with_suffix(".build")) if _is_in_kernel(mutant) else None
     board = npu2_run.board_of(mutant.kernel, mutant.suite, mutant.test)
+    assert board, f"check_kernel() has passed {mutant.name}"
     note(f"{mutant.name}: starting the machine")
     outcome, _ = npu2_machine.boot(
         mutant.kernel, ["/bin/nvtest", mutant.suite, mutant.test], list(files.items()),
@@ -326,14 +352,14 @@ def _run_relinked(mutant, tree):
     return verdict(mutant, outcome)
 
 
-def _run_source(mutant, tree):
+def _run_source(mutant: Mutant, tree: Path) -> Verdict:
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", f"tests/{mutant.test}.py"], cwd=ROOT,
                           env={**os.environ, "NVLINK2_TREE": str(tree)}, capture_output=True,
                           text=True, check=False)
     return verdict_of_source(mutant, done.returncode, done.stdout)
 
 
-def verdict_of_source(mutant, status, said):
+def verdict_of_source(mutant: Mutant, status: int, said: str) -> Verdict:
     """The verdict of a run of pytest. A test that cannot even be read has found nothing."""
     if status == 0:
         return _survived(mutant)
@@ -342,11 +368,11 @@ def verdict_of_source(mutant, status, said):
     return Verdict(BROKEN, f"the test did not run: pytest ended with status {status}\n{said}")
 
 
-def _survived(mutant):
+def _survived(mutant: Mutant) -> Verdict:
     return Verdict(SURVIVED, f"{mutant.test} passes without the fix")
 
 
-def verdict(mutant, outcome):
+def verdict(mutant: Mutant, outcome: Outcome) -> Verdict:
     """Caught, as its entry says, or what happened instead."""
     command, _, kernel = judge.split(outcome.console)
     if mutant.suite == kunit.SUITE:
@@ -366,7 +392,7 @@ def verdict(mutant, outcome):
     return _survived(mutant) if case.ok else Verdict(CAUGHT)
 
 
-def _verdict_of_kunit(mutant, outcome, kernel):
+def _verdict_of_kunit(mutant: Mutant, outcome: Outcome, kernel: Sequence[str]) -> Verdict:
     results, _ = kunit.read(kernel)
     if not results:
         return Verdict(BROKEN, f"KUnit did not begin\n{judge.tail(outcome.console)}")
@@ -375,7 +401,7 @@ def _verdict_of_kunit(mutant, outcome, kernel):
     return _survived(mutant) if results[mutant.test][0] else Verdict(CAUGHT)
 
 
-def report(mutants, unproved):
+def report(mutants: Sequence[Mutant], unproved: Mapping[str, str]) -> Counts:
     """Runs the mutants, tells each verdict, and returns the Counts."""
     found = dict.fromkeys((CAUGHT, SURVIVED, BROKEN), 0)
     note(f"{len(mutants)} mutants")
