@@ -4,6 +4,7 @@
 import argparse
 import shlex
 import sys
+from collections.abc import Iterable, Sequence
 
 from lab import ageing, longruns
 from lab.check import affected
@@ -40,14 +41,14 @@ exit status: 0 all well, 1 something was found wrong, 2 wrong usage or the lab c
 """
 
 
-def _positive(text):
+def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("at least 1")
     return number
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python3 -m lab", epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -55,7 +56,7 @@ def _parser():
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     known = list(flavours.ALL)
 
-    def flavoured(name, text, count="*"):
+    def flavoured(name: str, text: str, count: str = "*") -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("flavours", nargs=count, metavar="FLAVOUR",
                              help=f"of {', '.join(known)} (default: the stock ones)")
@@ -122,7 +123,7 @@ def _parser():
     return parser
 
 
-def _add_long(commands, known):
+def _add_long(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", known: list[str]) -> None:
     """The commands that take minutes, and the one that tells when they ran last."""
     mutant = commands.add_parser("mutants", help="take each fix out of the driver; its test must fail")
     mutant.add_argument("defects", nargs="*", metavar="DEFECT", help="D1, N1, ... (default: all)")
@@ -157,7 +158,7 @@ def _add_long(commands, known):
                       help="record a full run of the present commit, which has ended")
 
 
-def _fetch(args):
+def _fetch(args: argparse.Namespace) -> int:
     for name in args.flavours or flavours.FLAVOURS:
         print(f"{name}: {flavours.kernel(name, args.refresh).release}")
     print(f"emulator: {qemu.emulator(args.refresh).path}")
@@ -166,13 +167,13 @@ def _fetch(args):
     return 0
 
 
-def _kernel(args):
+def _kernel(args: argparse.Namespace) -> int:
     for name in args.flavours or flavours.FLAVOURS:
         print(f"{name}: {flavours.kernel(name).release}")
     return 0
 
 
-def _build(args):
+def _build(args: argparse.Namespace) -> int:
     for name in args.flavours or flavours.FLAVOURS:
         for path in build.modules(name).values():
             print(path)
@@ -181,7 +182,7 @@ def _build(args):
     return 0
 
 
-def _boot_files(args):
+def _boot_files(args: argparse.Namespace) -> list[machine.File]:
     files = [] if args.stock else suites.payload(args.flavour)
     try:
         files += [] if args.stock else [("bin/nvlink2-info", build.info_tool())]
@@ -197,7 +198,7 @@ def _boot_files(args):
     return files
 
 
-def _boot(args):
+def _boot(args: argparse.Namespace) -> int:
     argv = args.argv
     if not argv or not argv[0].startswith("/"):
         # A path-less command is busybox's; it sets up its own links first.
@@ -206,7 +207,7 @@ def _boot(args):
     if not args.argv:
         return _shell(args, argv)
 
-    def show(line):
+    def show(line: str) -> None:
         shown = line
         if args.program_only:
             command = judge.split([line])[0]
@@ -225,19 +226,19 @@ def _boot(args):
     return status
 
 
-def _shell(args, argv):
+def _shell(args: argparse.Namespace, argv: list[str]) -> int:
     with interactive.terminal():
         machine.shell(args.flavour, argv, _boot_files(args), args.append,
                       _emulator(args, True))
     return 0
 
 
-def _emulator(args, real_time):
+def _emulator(args: argparse.Namespace, real_time: bool) -> list[str]:
     """The options of the emulator: a clock that counts, or none, and --qemu."""
     return [*(() if real_time else flavours.COUNTED_TIME), *shlex.split(args.qemu)]
 
 
-def _test(args):
+def _test(args: argparse.Namespace) -> int:
     failed = passed = 0
     for flavour in [args.flavour] if args.flavour else flavours.ALL:
         for suite in [args.suite] if args.suite else suites.of_flavour(flavour):
@@ -250,7 +251,7 @@ def _test(args):
     return 1 if failed else 0
 
 
-def _mutants(args):
+def _mutants(args: argparse.Namespace) -> int:
     known, unproved = mutants.load()
     chosen = [mutant for mutant in known if not args.defects or mutant.defect in args.defects]
     unknown = set(args.defects) - {mutant.defect for mutant in known}
@@ -263,12 +264,12 @@ def _mutants(args):
     return counts.status
 
 
-def _partial(chosen):
+def _partial(chosen: Sequence[str]) -> str:
     """Why a run of what was chosen on the command line is none of everything; "" when it is."""
     return f"only {' '.join(chosen)}" if chosen else ""
 
 
-def _attack(args):
+def _attack(args: argparse.Namespace) -> int:
     outcome = attack.run(args.flavour, args.seconds, args.seed,
                          lambda text: print(text, flush=True))
     failed = [case for case in suites.verdict(outcome, args.flavour, attack.SUITE) if not case.ok]
@@ -277,17 +278,17 @@ def _attack(args):
     return 1 if failed else 0
 
 
-def _soak(args):
+def _soak(args: argparse.Namespace) -> int:
     return 1 if soak.soak(args.minutes, show=lambda text: print(text, flush=True)) else 0
 
 
-def _tell(case):
+def _tell(case: judge.Case) -> None:
     print(f"{'ok' if case.ok else 'FAILED'} {case.name}", flush=True)
     if not case.ok:
         print(case.detail, flush=True)
 
 
-def _judged(cases, target, partial=""):
+def _judged(cases: Iterable[judge.Case], target: str, partial: str = "") -> int:
     """Tells each case as it comes, and the sum, and records a full run; the exit status."""
     began = longruns.state()
     passed = failed = 0
@@ -301,7 +302,7 @@ def _judged(cases, target, partial=""):
     return 1 if failed else 0
 
 
-def _in_tree(args):
+def _in_tree(args: argparse.Namespace) -> int:
     unknown = set(args.series) - set(intreebuild.SERIES)
     if unknown:
         raise LabError(f"no series {', '.join(sorted(unknown))}: there is "
@@ -310,11 +311,11 @@ def _in_tree(args):
                     for case in intreebuild.cases(series)), "test-in-tree", _partial(args.series))
 
 
-def _npu2(_):
+def _npu2(_: argparse.Namespace) -> int:
     return _judged(npu2_run.cases(), "test-npu2")
 
 
-def _reference(args):
+def _reference(args: argparse.Namespace) -> int:
     began = longruns.state()
     compared = versus.run(args.write, _tell)
     left_out = f", {len(compared.not_run)} not run" if compared.not_run else ""
@@ -326,14 +327,14 @@ def _reference(args):
     return 1 if compared.failed else 0
 
 
-def _long_targets(args):
+def _long_targets(args: argparse.Namespace) -> int:
     if args.record:
         return 0 if longruns.record(*args.record) else 1
     print(longruns.render(longruns.load()), end="")
     return 0
 
 
-def _kernels(args):
+def _kernels(args: argparse.Namespace) -> int:
     if args.write:
         kernelstable.write()
     else:
@@ -341,7 +342,7 @@ def _kernels(args):
     return 0
 
 
-def _npu2_exports(args):
+def _npu2_exports(args: argparse.Namespace) -> int:
     if args.probe:
         probe.run(lambda text: print(text, flush=True))
     elif args.write:
@@ -351,7 +352,7 @@ def _npu2_exports(args):
     return 0
 
 
-def _show(what, timeout):
+def _show(what: str, timeout: float) -> int:
     flavour = next(iter(flavours.FLAVOURS))
     _, failed = suites.run_program(flavour, what, timeout, lambda text: print(text, flush=True))
     for case in failed:
@@ -359,11 +360,11 @@ def _show(what, timeout):
     return 1 if failed else 0
 
 
-def _demo(_):
+def _demo(_: argparse.Namespace) -> int:
     return _show("demo", suites.TIMEOUT)
 
 
-def _bench(args):
+def _bench(args: argparse.Namespace) -> int:
     known = args.flavours or list(flavours.FLAVOURS)
     wrong = [name for name in known if name not in flavours.FLAVOURS]
     if wrong:
@@ -380,7 +381,7 @@ def _bench(args):
     return 1 if missed else 0
 
 
-def _lint(args):
+def _lint(args: argparse.Namespace) -> int:
     unknown = set(args.checks) - set(lint.CHECKS)
     if unknown:
         raise LabError(f"no check {', '.join(sorted(unknown))}: there is {', '.join(lint.CHECKS)}")
@@ -390,18 +391,18 @@ def _lint(args):
     return 1 if findings else 0
 
 
-def _check(args):
+def _check(args: argparse.Namespace) -> int:
     return affected.check(args.files, args.since, args.list)
 
 
-def _cache(args):
+def _cache(args: argparse.Namespace) -> int:
     if args.prune and not ageing.prune():
         print("nothing is old enough to go")
     print(ageing.show(), end="")
     return 0
 
 
-def _clean(args):
+def _clean(args: argparse.Namespace) -> int:
     keep = set() if args.cache else {cache()}
     for path in BUILD.iterdir() if BUILD.exists() else ():
         if path not in keep:
@@ -411,7 +412,7 @@ def _clean(args):
     return 0
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit status."""
     args = _parser().parse_args(arguments)
     commands = {"fetch": _fetch, "kernel": _kernel, "build": _build, "boot": _boot, "test": _test,

@@ -20,21 +20,26 @@ import stat
 import subprocess
 import sys
 import types
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
 
 from lab import cli, longruns
 from lab.debian import toolchain
 from lab.kernels import build, debugkernel, flavours, kernelmake, reference, source
 from lab.machine import machine, qemu
+from lab.machine.machine import File, Told
 from lab.mutants import mutants
-from lab.npu2 import machine as npu2_machine, run as npu2_run, tree as npu2_tree
+from lab.npu2 import exports, machine as npu2_machine, run as npu2_run, tree as npu2_tree
 from lab.packages import cleanroot
 from lab.paths import ROOT
 from lab.suites import attack, bench, clients, intreebuild, judge, soak, suites
-from lab.versus import answers, compare
+from lab.versus import answers, compare, guest, page
 from lab.bench.played import lines as bench_lines
 from tools.intree import tree as in_tree
+from tools.intree import v5_10
 
 
 SUITES_OF = {"6.12": flavours.SUITE, "7.2": "forky"}
@@ -56,18 +61,19 @@ class Fault(Exception):
 
 class Command(NamedTuple):
     """A command of Python's in a recipe, and the seconds that it hands to the fuzzer."""
-    words: tuple
+    words: tuple[str, ...]
     fuzz_seconds: str = ""
 
 
 class Start(NamedTuple):
     """A machine that a target would start."""
     flavour: str
-    argv: tuple
+    argv: tuple[str, ...]
     board: str = ""
 
 
-def recipe(target, folder, *variables, makefile=ROOT / "Makefile"):
+def recipe(target: str, folder: Path, *variables: str,
+           makefile: Path = ROOT / "Makefile") -> tuple[list[Command], list[str]]:
     """The commands of Python's that `make target` runs, and the parts that it has installed."""
     recorder, setup = folder / "python", folder / "setup"
     recorder.write_text(_RECORDER, "utf-8")
@@ -91,16 +97,16 @@ def recipe(target, folder, *variables, makefile=ROOT / "Makefile"):
 class _Root:
     """Plays a private root that has every file."""
 
-    def __init__(self, file):
+    def __init__(self, file: Path) -> None:
         self._file = file
 
-    def needed(self, _):
+    def needed(self, _: object) -> list[str]:
         return []
 
-    def file(self, _):
+    def file(self, _: object) -> Path:
         return self._file
 
-    def version(self, _):
+    def version(self, _: object) -> str:
         return "1:7.2+dfsg"
 
 
@@ -111,14 +117,14 @@ class Rehearsal:
     `recorded` what went into tests/long-runs.json.
     """
 
-    def __init__(self, patch, folder):
+    def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
         self.patch = patch
         self.folder = folder
-        self.starts = []
-        self.kernels = []
-        self.built = []
-        self.fuzzed = []
-        self.recorded = []
+        self.starts: list[Start] = []
+        self.kernels: list[str] = []
+        self.built: list[list[str]] = []
+        self.fuzzed: list[str] = []
+        self.recorded: list[tuple[str, str]] = []
         self._lines = 0
         self._file = folder / "file"
         self._file.write_bytes(b"file")
@@ -128,7 +134,7 @@ class Rehearsal:
         patch.setenv("NVLINK2_CACHE", str(folder / "cache"))
         self._stand_in()
 
-    def _stand_in(self):
+    def _stand_in(self) -> None:
         replace = self.patch.setattr
         replace(longruns, "record", lambda target, result, *_: self.recorded.append((target, result)))
         replace(flavours, "index", lambda *_: None)
@@ -162,22 +168,22 @@ class Rehearsal:
         replace(reference, "_LOG", self.folder / "reference-kernel.log")
         replace(bench, "RESULTS", self.folder / "results")
         replace(bench, "RATIOS", self.folder / "ratios.json")
-        replace(npu2_run.exports, "check", lambda: [])
-        replace(compare.page, "case",
-                lambda done: judge.Case("the page", bool(compare.page.render(done)), ""))
+        replace(exports, "check", lambda: [])
+        replace(page, "case",
+                lambda done: judge.Case("the page", bool(page.render(done)), ""))
         replace(soak, "time", _Hours())
         replace(soak, "subprocess", _instead(subprocess, run=self._python))
         replace(cleanroot, "BUILD", self.folder / "build")
         replace(cleanroot, "_LOG", self.folder / "clean-root.log")
-        replace(cleanroot.deb, "build", self._packages)
+        replace("tools.deb.build", self._packages)
         replace(cleanroot, "subprocess", _instead(subprocess, Popen=self._clean_root))
         replace(cleanroot, "shutil", _instead(shutil, which=lambda name: f"/usr/bin/{name}"))
 
-    def _answer(self, module, name, answer):
+    def _answer(self, module: types.ModuleType, name: str, answer: Callable[..., object]) -> None:
         """Puts a stand-in in the place of a function, and refuses what that would not take."""
         signature = inspect.signature(getattr(module, name))
 
-        def checked(*arguments, **named):
+        def checked(*arguments: object, **named: object) -> object:
             signature.bind(*arguments, **named)
             return answer(*arguments, **named)
 
@@ -185,14 +191,17 @@ class Rehearsal:
 
     # Machines.
 
-    def _boot(self, flavour, argv, files=(), timeout=0, **named):
+    def _boot(self, flavour: str, argv: Sequence[str], files: Iterable[File] = (), timeout: float = 0,
+              on_line: Told | None = None, **_: object) -> machine.Outcome:
         del timeout
         flavours.kernel(flavour)
         self._look_at(files)
         self.starts.append(Start(flavour, tuple(argv)))
-        return self._outcome(flavour, argv, named.get("on_line"))
+        return self._outcome(flavour, argv, on_line)
 
-    def _boot_npu2(self, flavour, argv, files=(), gpus=1, links=3, switch=False, **_):
+    def _boot_npu2(self, flavour: str, argv: Sequence[str], files: Iterable[File] = (), gpus: int = 1,
+                   links: int = 3, switch: bool = False,
+                   **_: object) -> tuple[machine.Outcome, list[npu2_machine.Access]]:
         flavours.kernel(flavour)
         self._look_at(files)
         npu2_tree.devices(npu2_tree.layout(gpus, links, switch))
@@ -208,26 +217,28 @@ class Rehearsal:
         return outcome, log
 
     @staticmethod
-    def _look_at(files):
+    def _look_at(files: Iterable[File]) -> None:
         for name, content in files:
             if not isinstance(content, bytes) and not Path(content).exists():
                 raise Fault(f"{name} of the machine: there is no {content}")
 
-    def _outcome(self, flavour, argv, on_line=None):
+    def _outcome(self, flavour: str, argv: Sequence[str], on_line: Told | None = None) -> machine.Outcome:
         """The console of a machine in which all tests passed."""
         console = ["Linux version 6", "radix-mmu: Initializing Radix MMU", "KASAN init done",
                    *(f"nvlab| {line}" for line in _printed(flavour, list(argv))),
                    "nvlab: health: debug_locks:  1", "nvlab: health: kmemleak searched",
                    f"nvlab: end {_NONCE} status=0"]
-        for line in console if on_line else ():
-            on_line(line)
+        if on_line:
+            for line in console:
+                on_line(line)
         return machine.Outcome(console, _NONCE, "end", 1.0, 0, 1.0)
 
     # Programs and kernels.
 
     _real_program = staticmethod(build.program)
 
-    def _program(self, name, sources, cross=True, flags=(), static=True):
+    def _program(self, name: str, sources: Sequence[str | Path], cross: bool = True,
+                 flags: Sequence[str] = (), static: bool = True) -> Path:
         missing = [path for path in sources if not Path(path).is_file()]
         if missing or not sources:
             raise Fault(f"{name}: there is no {', '.join(map(str, missing)) or 'source'}")
@@ -236,12 +247,12 @@ class Rehearsal:
             return Rehearsal._real_program(name, sources, cross, flags, static)
         return self._file
 
-    def _bench_module(self, _):
+    def _bench_module(self, _: object) -> Path:
         if not list(build.BENCH_MODULE.glob("*.c")):
             raise Fault(f"{build.BENCH_MODULE} has no source")
         return self._file
 
-    def _kernel(self, name, refresh=False):
+    def _kernel(self, name: str, refresh: bool = False) -> flavours.Kernel:
         chosen = flavours.flavour(name)
         if name not in self.kernels:
             self.kernels.append(name)
@@ -249,14 +260,14 @@ class Rehearsal:
             return self._real_kernel(name, refresh)
         return flavours.Kernel(chosen.series, self._file, [self._file], self.folder)
 
-    def _tree(self, series):
+    def _tree(self, series: str) -> Path:
         """Those files of a series' source that anything here changes."""
         target = self.folder / f"linux-{series}"
         if target.exists():
             return target
         if series == reference.SERIES:
             # Its source is in no usual cache.
-            place = reference.v5_10.PLACE
+            place = v5_10.PLACE
             _write(target / "Makefile", "VERSION = 5\nPATCHLEVEL = 10\nSUBLEVEL = 1\n")
             _write(target / place, "/* of 2018 */\n")
             return target
@@ -272,7 +283,7 @@ class Rehearsal:
             shutil.copy(kernel / name, target / name)
         return target
 
-    def _options(self, tree):
+    def _options(self, tree: Path) -> set[str] | None:
         """The names of the options that a tree, most of which is in the cache, defines."""
         makefile = (tree / "Makefile").read_text("utf-8")
         version = re.findall(r"^(?:VERSION|PATCHLEVEL) = (\d+)$", makefile, re.M)
@@ -283,11 +294,12 @@ class Rehearsal:
             _KNOWN[kernel] = _options_in(kernel)
         return _KNOWN[kernel] | _options_in(tree)
 
-    def _configure(self, make, tree, build_folder, fragment, tools=()):
+    def _configure(self, make: object, tree: Path, build_folder: Path, fragment: Path,
+                   tools: object = ()) -> None:
         del make, tools
         lines = [line for line in fragment.read_text("utf-8").splitlines()
                  if line.startswith(("CONFIG_", "# CONFIG_"))]
-        names = {re.search(r"CONFIG_(\w+)", line)[1]: line for line in lines}
+        names = {re.findall(r"CONFIG_(\w+)", line)[0]: line for line in lines}
         defined = self._options(tree)
         # An option that is off needs no definition: another series has it.
         lost = sorted(name for name, line in names.items()
@@ -299,7 +311,8 @@ class Rehearsal:
         _write(build_folder / ".config", "\n".join(lines) + "\n")
         _write(build_folder / "include/config/kernel.release", "6.0\n")
 
-    def _run_long(self, command, *_, log=None, **__):
+    def _run_long(self, command: Sequence[str | Path], *_: object, log: Path | None = None,
+                  **__: object) -> None:
         words = [str(word) for word in command]
         self.built.append(words)
         folder = Path(next(word[2:] for word in words if word.startswith("O=")))
@@ -319,15 +332,16 @@ class Rehearsal:
             if text:
                 _write(folder / place / sub / "built-in.a", "")
         if log:
-            _write(log, f"  CC [M]  {Path(reference.v5_10.PLACE).with_suffix('.o')}\n")
+            _write(log, f"  CC [M]  {Path(v5_10.PLACE).with_suffix('.o')}\n")
 
-    def _run(self, words, what, tools=(), **options):
+    def _run(self, words: Sequence[str | Path], what: str, tools: Sequence[str] = (),
+             cwd: Path | None = None) -> str:
         name = Path(str(words[0])).name
-        words = [str(word) for word in words]
+        line = [str(word) for word in words]
         if name in ("cp", "patch", "tar"):
-            return kernelmake.run(words, what, tools, **options)
+            return kernelmake.run(line, what, tools, cwd)
         if name.endswith("strip"):
-            shutil.copyfile(words[-1], words[-2])
+            shutil.copyfile(line[-1], line[-2])
         elif name.endswith("nm"):
             # The symbols that the sources define.
             text = "".join(path.read_text("utf-8") for path in (ROOT / "kernel").glob("*.c"))
@@ -336,18 +350,18 @@ class Rehearsal:
         elif name == "modinfo":
             return "alias:          vfio_pci:v000010DEd*\n"
         elif name == "make":
-            self.built.append(words)
-            keep = next((word.split()[-1] for word in words if "install-extmod-build" in word), None)
+            self.built.append(line)
+            keep = next((word.split()[-1] for word in line if "install-extmod-build" in word), None)
             if keep:
                 Path(keep).mkdir(parents=True)
-            folder = next((word[2:] for word in words if word.startswith("M=")), None)
+            folder = next((word[2:] for word in line if word.startswith("M=")), None)
             if folder:
                 _modules_of(Path(folder))
-        return "6.0\n" if "kernelrelease" in words else "gcc 12.2.0\n"
+        return "6.0\n" if "kernelrelease" in line else "gcc 12.2.0\n"
 
     # These are no kernels.
 
-    def _budgets(self):
+    def _budgets(self) -> Iterator[tuple[str, float, float]]:
         for name, limit, command in bench.BUDGETS:
             words = list(map(str, command))
             if "-m" in words:
@@ -358,12 +372,13 @@ class Rehearsal:
                 raise Fault(f"make {name}: there is no {' '.join(words[:3])}")
             yield name, 0.0, limit
 
-    def _python(self, command, env=None, **_):
+    def _python(self, command: Sequence[str | Path], env: Mapping[str, str] | None = None,
+                **_: object) -> subprocess.CompletedProcess[str]:
         words = tuple(map(str, command[1:]))
         run_command(Command(words, (env or {}).get(_RECORDED_ENV, "")), self)
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    def _packages(self, commit, out):
+    def _packages(self, commit: str, out: Path) -> list[Path]:
         if commit != "HEAD":
             raise Fault(f"the packages are to be of {commit}, not of the last commit")
         control = (ROOT / "packaging/debian/control").read_text("utf-8")
@@ -374,7 +389,7 @@ class Rehearsal:
         return paths
 
     @contextlib.contextmanager
-    def _clean_root(self, command, **_):
+    def _clean_root(self, command: Sequence[str], **_: object) -> Iterator["_Process"]:
         """Plays mmdebstrap: every check of the script passes."""
         words = " ".join(map(str, command))
         script = re.search(r"hook=cp (\S+)", words)
@@ -382,7 +397,7 @@ class Rehearsal:
                 or not re.search(r" deb https?://\S+ \w+ main$", words):
             raise Fault(f"mmdebstrap gets no script or no mirror: {words}")
         text = Path(script[1]).read_text("utf-8")
-        wanted = re.search(r"^packages='([^']+)'", text, re.M)[1].split()
+        wanted = re.findall(r"^packages='([^']+)'", text, re.M)[0].split()
         have = sorted(path.name.split("_")[0] for path in (self.folder / "build/deb").glob("*.deb"))
         if sorted(wanted) != have:
             raise Fault(f"{script[1]} removes {wanted}; the packages are {have}")
@@ -393,30 +408,30 @@ class Rehearsal:
 
 class _Process(NamedTuple):
     """Plays a process that ended well."""
-    stdout: list
+    stdout: list[str]
     returncode: int = 0
 
 
 class _Hours:
     """Plays the module time: an hour passes from one look at the clock to the next."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = 0.0
 
-    def monotonic(self):
+    def monotonic(self) -> float:
         self.now += 3600
         return self.now
 
 
-def _instead(module, **others):
+def _instead(module: types.ModuleType, **others: object) -> types.SimpleNamespace:
     """A module for one user of it, in which some functions are others."""
     return types.SimpleNamespace(**{**vars(module), **others})
 
 
-_KNOWN = {}
+_KNOWN: dict[Path, set[str]] = {}
 
 
-def _options_in(tree):
+def _options_in(tree: Path) -> set[str]:
     found = set()
     for path in tree.rglob("Kconfig*"):
         if path.is_file():
@@ -424,12 +439,12 @@ def _options_in(tree):
     return found
 
 
-def _write(path, text):
+def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8")
 
 
-def _modules_of(folder):
+def _modules_of(folder: Path) -> None:
     """Plays the build of the modules in a folder; each source that is named has to be there."""
     kbuild = next((folder / name for name in ("Kbuild", "Makefile") if (folder / name).is_file()), None)
     if not kbuild:
@@ -438,7 +453,7 @@ def _modules_of(folder):
         _write(folder / f"{name}.ko", "")
 
 
-def _printed(flavour, argv):
+def _printed(flavour: str, argv: Sequence[str]) -> list[str]:
     """Returns the output of nvtest when all that it was asked for passes; Fault when it does not know it."""
     words = argv[1:]
     if argv[0] != "/bin/nvtest" or not words:
@@ -464,35 +479,35 @@ def _printed(flavour, argv):
     if unknown:
         raise Fault(f"suite {suite} has no test {', '.join(unknown)}")
     names = only or known
-    guest = []
-    if suite == compare.guest.SUITE:
-        guest = [f"# {line}" for line in [*compare.guest.recorded(), *(f"guest: {at}" for at in range(10))]]
-    return ["TAP version 14", *guest, *(f"ok {number} - {name}" for number, name in enumerate(names, 1)),
+    told = []
+    if suite == guest.SUITE:
+        told = [f"# {line}" for line in [*guest.recorded(), *(f"guest: {at}" for at in range(10))]]
+    return ["TAP version 14", *told, *(f"ok {number} - {name}" for number, name in enumerate(names, 1)),
             f"1..{len(names)}"]
 
 
-def run_command(command, rehearsal):
+def run_command(command: Command, rehearsal: Rehearsal) -> int:
     """Runs a command of a recipe with the stand-ins; its exit status."""
     dash, module, *words = command.words
     if dash != "-m":
         raise Fault(f"nothing rehearses {' '.join(command.words)}")
     if module == "lab":
-        return _exit_status(cli.main, words)
+        return _exit_status(lambda: cli.main(words), words)
     if module == "lab.packages.cleanroot":
-        return _exit_status(cleanroot.main)
+        return _exit_status(cleanroot.main, [module])
     if module == "pytest":
         return _pytest(words, command.fuzz_seconds, rehearsal)
     raise Fault(f"nothing rehearses python3 -m {module}")
 
 
-def _exit_status(main, *arguments):
+def _exit_status(main: Callable[[], int], words: Sequence[str]) -> int:
     try:
-        return main(*arguments)
+        return main()
     except SystemExit as stopped:
-        raise Fault(f"{' '.join(map(str, *arguments))}: wrong usage ({stopped.code})") from None
+        raise Fault(f"{' '.join(words)}: wrong usage ({stopped.code})") from None
 
 
-def _pytest(words, seconds, rehearsal):
+def _pytest(words: Sequence[str], seconds: str, rehearsal: Rehearsal) -> int:
     """Checks that the arguments of pytest choose something; the fuzzer's tests run without a fuzzer."""
     chosen = words[words.index("-k") + 1] if "-k" in words else ""
     given = [ROOT / word for word in words if not word.startswith("-") and word != chosen]
@@ -509,10 +524,10 @@ def _pytest(words, seconds, rehearsal):
     return 0
 
 
-def _fuzz(path, seconds, rehearsal):
-    searched = []
+def _fuzz(path: Path, seconds: str, rehearsal: Rehearsal) -> None:
+    searched: list[list[str]] = []
 
-    def played(command, **_):
+    def played(command: Sequence[str | Path], **_: object) -> subprocess.CompletedProcess[str]:
         words = list(map(str, command))
         missing = [word for word in words if word.endswith(".c") and not Path(word).is_file()]
         if missing:
@@ -527,6 +542,7 @@ def _fuzz(path, seconds, rehearsal):
     with rehearsal.patch.context() as patch:
         patch.setenv(_RECORDED_ENV, seconds)
         spec = importlib.util.spec_from_file_location("tests.decoder.rehearsed", path)
+        assert spec and spec.loader, "it is a file of Python"
         tests = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(tests)
         patch.setattr(tests, "subprocess", _instead(subprocess, run=played))

@@ -16,6 +16,8 @@ import resource
 import signal
 import time
 from collections import defaultdict
+from collections.abc import Generator, Iterator, Mapping, Sequence, Sized
+from typing import Protocol
 
 import pytest
 
@@ -53,12 +55,12 @@ _FIRST = (_GUEST, "abi-tests/selftest/test_mutants", "abi-tests/selftest/test_re
 _LAST = ("tests/test_lint", "tests/lab/test_mutants", "abi-tests/selftest/test_face")
 
 
-def part_of(nodeid):
+def part_of(nodeid: str) -> str:
     """The part of the run that a test belongs to."""
     return next(part for start, part in PARTS if nodeid.startswith(start))
 
 
-def rank(nodeid, parallel):
+def rank(nodeid: str, parallel: bool) -> int:
     """The place of a test's file in the run: a number to sort by."""
     if not parallel:
         # One process would wait for the machines and do nothing else.
@@ -70,18 +72,19 @@ def rank(nodeid, parallel):
                                    if nodeid.startswith(start)), 0)
 
 
-def counts(stats):
+def counts(stats: Mapping[str, Sized]) -> tuple[int, int]:
     """(passed, failed) of a terminal reporter's statistics."""
     return (len(stats.get("passed", ())), sum(len(stats.get(key, ())) for key in _NOT_PASSED))
 
 
-def processor_seconds():
+def processor_seconds() -> float:
     """The time used by this process and the children it has waited for."""
     return sum(used.ru_utime + used.ru_stime for used in
                map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
 
 
-def over_budget(parts, budgets, slowness, more=0):
+def over_budget(parts: Mapping[str, Sequence[float]], budgets: Mapping[str, float], slowness: float,
+                more: float = 0) -> list[str]:
     """
     A sentence for each part that took more than twice its budget of processor seconds. `more` is what
     any part may take beside, since the first that needs a kernel builds it.
@@ -92,35 +95,41 @@ def over_budget(parts, budgets, slowness, more=0):
             if part in budgets and cpu > 2 * max(_SMALLEST, budgets[part] * slowness) + more]
 
 
+class _Made(Protocol):
+    """What pytest's own maker of reports has made."""
+    def get_result(self) -> pytest.TestReport: ...
+
+
 class RunReport:
     """Adds up what the tests of one session cost, and tells it at the end."""
 
-    def __init__(self, config):
+    def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.parts = defaultdict(lambda: [0.0, 0.0])
-        self.details = {}
-        self.began = {}
+        self.parts: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        self.details: dict[str, tuple[float, ...]] = {}
+        self.began: dict[str, tuple[float, float]] = {}
         self.started = time.monotonic()
         self.worker = hasattr(config, "workerinput")
         self.cold = not any((cache() / "debug-kernel").glob("*.tar.xz"))
 
-    def record(self, what, cost):
+    def record(self, what: str, cost: tuple[float, float]) -> None:
         """Keeps the (wall, cpu) seconds of one piece of a part, such as one machine."""
         self.details[what] = tuple(cost)
 
     @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items):
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         parallel = self.worker or bool(getattr(self.config.option, "numprocesses", None))
         items.sort(key=lambda item: rank(item.nodeid, parallel))
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item):
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         self.began[item.nodeid] = time.monotonic(), processor_seconds()
         yield
         self.began.pop(item.nodeid, None)
 
     @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_makereport(self, item, call):
+    def pytest_runtest_makereport(self, item: pytest.Item,
+                                  call: pytest.CallInfo[None]) -> Generator[None, _Made, None]:
         outcome = yield
         full = disk_full(call.excinfo.value) if call.excinfo else None
         if full:
@@ -130,39 +139,40 @@ class RunReport:
             outcome.get_result().user_properties.append(
                 ("cost", [time.monotonic() - wall, processor_seconds() - cpu]))
 
-    def pytest_runtest_logreport(self, report):
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         cost = dict(report.user_properties).get("cost") if report.when == "teardown" else None
-        if cost:
+        if isinstance(cost, list):
             part = self.parts[part_of(report.nodeid)]
             part[0] += cost[0]
             part[1] += cost[1]
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node):
+    def pytest_testnodedown(self, node: object) -> None:
         self.details.update(getattr(node, "workeroutput", {}).get("costs", {}))
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session, exitstatus):
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         if self.worker:
-            self.config.workeroutput["costs"] = self.details
+            # An attribute of xdist's.
+            getattr(self.config, "workeroutput")["costs"] = self.details
             return
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         if reporter and exitstatus == 0 and (counts(reporter.stats)[1] or self.complaints()):
             session.exitstatus = 1
 
-    def complaints(self):
+    def complaints(self) -> list[str]:
         """Faults of the run itself that belong to no test."""
         slowness = limits.slowness()
         return over_budget(self.parts, json.loads(BUDGETS.read_text("utf-8")), slowness,
                            _KERNELS * slowness if self.cold else 0)
 
-    def pytest_keyboard_interrupt(self):
+    def pytest_keyboard_interrupt(self) -> None:
         """Ends the programs of the tests, but not the processes that have the tests: they end theirs."""
         if self.worker or not getattr(self.config.option, "numprocesses", None):
             # Machines that still run would be waited for.
             leftovers.end_children_from_now()
 
-    def pytest_unconfigure(self, config):
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
         """Clears up, and tells the run's verdict after pytest's own summary."""
         if not self.worker:
             # Of processes that had to be killed.
@@ -178,7 +188,7 @@ class RunReport:
                      f"{passed} passed, {failed + len(complaints)} failed"]:
             reporter.write_line(line)
 
-    def table(self):
+    def table(self) -> list[str]:
         """The lines of the table; none for a run of a moment."""
         wall = time.monotonic() - self.started
         if wall < 10:
@@ -202,7 +212,7 @@ class RunReport:
         return lines
 
 
-def _setup_cost():
+def _setup_cost() -> tuple[float, float] | None:
     """(wall, cpu) seconds of installing packages, which .ci/run measures before there is Python."""
     try:
         wall, cpu = map(float, os.environ.get("NVLINK2_SETUP_SECONDS", "").split())
@@ -211,11 +221,11 @@ def _setup_cost():
     return wall, cpu
 
 
-def _interrupted(*_):
+def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def pytest_configure(config):
+def pytest_configure(config: pytest.Config) -> None:
     """Makes the report of this session; a test reaches it by its name."""
     # SIGTERM ends a run as Ctrl-C does.
     signal.signal(signal.SIGTERM, _interrupted)
