@@ -32,8 +32,8 @@ _EXEMPT = {
     "generated/kernel/nvlink2_contract.h": {"COMPLEX_MACRO", "MACRO_ARG_REUSE"},
 }
 _KERNEL_C = ("kernel", "generated/kernel", "lab/bench/module")
-_PYTHON = ("conftest.py", "codegen", "docs/builder", "examples/regions.py", "lab", "tests", "tools/intree", "packaging/deb.py",
-           "abi-tests/abigate", "abi-tests/selftest", "abi-tests/gate", "abi-tests/face",
+_PYTHON = ("conftest.py", "codegen", "docs/builder", "examples/regions.py", "lab", "tests", "tools/intree",
+           "packaging/deb.py", "abi-tests/abigate", "abi-tests/selftest", "abi-tests/gate", "abi-tests/face",
            "abi-tests/matrix")
 # Debian's, with its own Python: another one lacks the modules that are imported.
 PYLINT = ["/usr/bin/python3", "-m", "pylint"]

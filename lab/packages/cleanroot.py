@@ -18,7 +18,7 @@ from pathlib import Path
 from lab.debian import mirror
 from lab.errors import LabError
 from lab.kernels import flavours
-from lab.paths import BUILD
+from lab.paths import BUILD, ROOT
 
 HERE = Path(__file__).resolve().parent
 _LOG = BUILD / "logs/clean-root.log"

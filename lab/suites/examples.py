@@ -4,12 +4,15 @@ The programs of examples/, for the machine: built as their README tells, against
 pkg-config finds where it was installed, and Debian's Python for the one that is not built.
 """
 
+import functools
+import threading
 from modulefinder import ModuleFinder
 from pathlib import Path
 
 from lab.debian import privateroot
 from lab.errors import LabError
 from lab.kernels import build, flavours
+from lab.machine.machine import File
 from lab.paths import BUILD, ROOT, locked
 from lab.suites.suite import Suite
 
@@ -18,10 +21,11 @@ _PYTHON = "/usr/bin/python3"
 _PACKAGES = ("python3-minimal", "libpython3-stdlib")
 # What the interpreter itself imports when it starts.
 _AT_START = ("site", "encodings.utf_8", "encodings.ascii", "encodings.latin_1", "encodings.aliases")
+_building = threading.Lock()
 
 
-def programs():
-    """Builds the C and the C++ example for the machine; [(path in the machine, file)]."""
+@functools.cache
+def _programs() -> tuple[Path, Path, Path, Path]:
     installed = _FOLDER / "root"
     settings = {"PKG_CONFIG_LIBDIR": f"{installed}/usr/share/pkgconfig",
                 "PKG_CONFIG_SYSROOT_DIR": str(installed), "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1"}
@@ -32,12 +36,20 @@ def programs():
                    f"CC={build.CROSS}gcc", f"CXX={build.CROSS}g++", "LDFLAGS=-static",
                    "CFLAGS=-O2 -Wall -Wextra -Werror", "CXXFLAGS=-O2 -Wall -Wextra -Werror"],
                   "examples", env=build.clean_env() | settings)
-    return [("bin/regions-c", _FOLDER / "regions-c"), ("bin/regions-cpp", _FOLDER / "regions-cpp"),
-            ("examples/regions.py", ROOT / "examples/regions.py"),
-            ("examples/vfio_nvlink2.py", installed / "usr/lib/python3/dist-packages/vfio_nvlink2.py")]
+    return (_FOLDER / "regions-c", _FOLDER / "regions-cpp", ROOT / "examples/regions.py",
+            installed / "usr/lib/python3/dist-packages/vfio_nvlink2.py")
 
 
-def python(script, module):
+def programs() -> tuple[Path, Path, Path, Path]:
+    """
+    The examples in C, C++ and Python, and the module that the last one imports. Two of them are
+    built for the machine, once: another machine may be reading them.
+    """
+    with _building:
+        return _programs()
+
+
+def python(script: Path, module: Path) -> list[File]:
     """
     Debian's Python of the machine's architecture, with the modules that a script imports; [(path in
     the machine, file)]. `module` is one of ours that it imports.
@@ -48,8 +60,10 @@ def python(script, module):
     for name in _AT_START:
         finder.import_hook(name)
     finder.run_script(str(script))
-    found = [f"/{Path(module.__file__).relative_to(root.path)}" for module in finder.modules.values()
-             if module.__file__ and Path(module.__file__).is_relative_to(library)]
+    # It is a class of the library's own, and no module, that has the attribute in every case.
+    files = [getattr(module, "__file__", None) for module in finder.modules.values()]
+    read = [Path(file) for file in files if file]
+    found = [f"/{path.relative_to(root.path)}" for path in read if path.is_relative_to(library)]
     # In C for another architecture: to this machine's Python they are missing.
     found += [f"/{path.relative_to(root.path)}" for path in library.glob("lib-dynload/*.so")
               if path.name.partition(".")[0] in finder.any_missing()]
@@ -62,7 +76,7 @@ def python(script, module):
 class ExamplesSuite(Suite):
     """A suite that carries the examples and a Python for one of them."""
 
-    def payload(self, _):
-        files = programs()
-        script, module = (path for _, path in files[2:])
-        return files + python(script, module)
+    def payload(self, _: str) -> list[File]:
+        in_c, in_cpp, script, module = programs()
+        return [("bin/regions-c", in_c), ("bin/regions-cpp", in_cpp), ("examples/regions.py", script),
+                ("examples/vfio_nvlink2.py", module), *python(script, module)]

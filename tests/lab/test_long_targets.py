@@ -2,7 +2,7 @@
 """
 Every target of the Makefile that `make test` leaves out can still start.
 
-Each is rehearsed (rehearse.py): its recipe and its program run, and nothing is built, booted or
+Each is rehearsed (lab/rehearsal): its recipe and its program run, and nothing is built, booted or
 fetched. Faults that would keep a target from starting are planted too, and have to be told.
 """
 
@@ -10,7 +10,8 @@ import re
 
 import pytest
 
-from lab import longruns, rehearse
+from lab import longruns
+from lab.rehearsal import recipe, rehearse
 from lab.errors import CheckFailed, LabError
 from lab.kernels import debugkernel, flavours
 from lab.npu2 import run as npu2_run
@@ -53,7 +54,7 @@ class Done:
 def target_fixture(monkeypatch, tmp_path):
     """Rehearses a target: target(name, "VARIABLE=value", makefile=...)."""
     def rehearsed(name, *variables, makefile=MAKEFILE):
-        commands, parts = rehearse.recipe(name, tmp_path, *variables, makefile=makefile)
+        commands, parts = recipe.recipe(name, tmp_path, *variables, makefile=makefile)
         rehearsal = rehearse.Rehearsal(monkeypatch, tmp_path)
         statuses = [rehearse.run_command(command, rehearsal) for command in commands
                     if "--record" not in command.words]
@@ -89,7 +90,7 @@ def test_target_can_start(name, target):
     # A full run of a long target is recorded, once.
     assert [of for of, _ in done.recorded] == ([name] if name in longruns.TARGETS else [])
     for part in done.parts:
-        listed = rehearse.subprocess.run(["sh", "setup.sh", "--list", part], cwd=ROOT, text=True,
+        listed = recipe.subprocess.run(["sh", "setup.sh", "--list", part], cwd=ROOT, text=True,
                                          capture_output=True, check=True).stdout.split()
         assert listed and all(re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", package) for package in listed)
     assert done.parts, "nothing is installed before it"
@@ -123,7 +124,7 @@ def test_in_tree_builds_each_series_three_ways(target):
 
 def test_attack_takes_seconds_and_seed(target):
     done = target("attack", "SECONDS=7", "SEED=0x2a")
-    assert done.starts == [rehearse.Start(attack.FLAVOUR, ("/bin/nvtest", "attack", "7", "0x2a"))]
+    assert done.starts == [recipe.Start(attack.FLAVOUR, ("/bin/nvtest", "attack", "7", "0x2a"))]
     assert not done.recorded
 
 
@@ -187,7 +188,7 @@ def edited(tmp_path, name, old, new):
     ("test-clients", "tests/clients -k", "tests/client -k")])
 def test_fault_of_the_makefile_is_told(name, old, new, target, tmp_path):
     makefile = edited(tmp_path, "Makefile", old, new)
-    with pytest.raises(rehearse.Fault):
+    with pytest.raises(recipe.Fault):
         target(name, "SEED=1", makefile=makefile)
 
 
@@ -200,7 +201,7 @@ def told(target, name):
     """How a target with a fault ends: its exit statuses, or the fault in words."""
     try:
         return target(name).statuses
-    except (rehearse.Fault, CheckFailed, LabError) as error:
+    except (recipe.Fault, CheckFailed, LabError) as error:
         return str(error)
 
 
@@ -242,7 +243,7 @@ def test_patch_that_does_not_fit_is_told(file, old, new, says, monkeypatch, tmp_
     monkeypatch.setattr(debugkernel, "patches", lambda series, *recipe: [
         planted if path.name == planted.name else path for path in right(series, *recipe)])
     rehearse.Rehearsal(monkeypatch, tmp_path)
-    with pytest.raises((rehearse.Fault, LabError), match=says):
+    with pytest.raises((recipe.Fault, LabError), match=says):
         flavours.kernel("6.12-npu2")
 
 
@@ -252,7 +253,7 @@ def test_option_that_is_gone_is_told(name, monkeypatch, tmp_path):
     monkeypatch.setattr(debugkernel, "fragment",
                         lambda series, *recipe: text(series, *recipe) + "CONFIG_NO_SUCH_THING=y\n")
     rehearse.Rehearsal(monkeypatch, tmp_path)
-    with pytest.raises(rehearse.Fault, match="source has no option NO_SUCH_THING"):
+    with pytest.raises(recipe.Fault, match="source has no option NO_SUCH_THING"):
         flavours.kernel(name)
 
 
