@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The errors of the generator, and how they are told."""
+"""The errors of the generator, and how they are written."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def _yaml_problem(err: yaml.YAMLError, text: str, shown: str) -> Finding:
 
 
 def _unwanted(text: str, shown: str) -> list[Finding]:
-    # The nodes of a composed document no longer tell where an alias stood, nor whether a
+    # The nodes of a composed document no longer show where an alias stood, nor whether a
     # tag was written or worked out.
     found = []
     for event in yaml.parse(text, Loader=yaml.SafeLoader):

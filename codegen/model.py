@@ -34,7 +34,7 @@ class Named(Protocol):
 _T = TypeVar("_T", bound=Named)
 
 
-class Told(TypedDict):
+class HistoryEntry(TypedDict):
     """What a version of the interface brought."""
 
     version: int
@@ -273,7 +273,7 @@ class Spec:
     name: str
     version: int
     doc: str
-    history: list[Told]
+    history: list[HistoryEntry]
     core_header: str
     core_constants: list[Constant]
     core_structs: list[Record]

@@ -160,9 +160,9 @@ def _reserved_numbers(spec: Spec) -> Iterator[Complaint]:
 
 
 def _versions(spec: Spec) -> Iterator[Complaint]:
-    told = [entry["version"] for entry in spec.history]
-    if told != list(range(1, spec.version + 1)):
-        yield ("history", ("abi", "history"), f"the history tells of {told}, the version is "
+    listed = [entry["version"] for entry in spec.history]
+    if listed != list(range(1, spec.version + 1)):
+        yield ("history", ("abi", "history"), f"the history has {listed}, the version is "
                f"{spec.version}; give each version from 1 to {spec.version} an entry, in order")
 
     things = spec.constants + spec.subtypes + spec.link_speeds + spec.capabilities + spec.regions

@@ -88,7 +88,7 @@ static ssize_t nvlink2_atsd_rw(struct vfio_pci_core_device *core,
 		if (copy_from_user(&value, buf, count))
 			return -EFAULT;
 		nvlink2_atsd_store(dev->atsd + pos, &value, count);
-		/* The write is done before the caller is told so. */
+		/* The write is done before the call returns. */
 		mb();
 	} else {
 		nvlink2_atsd_load(dev->atsd + pos, &value, count);

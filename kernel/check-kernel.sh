@@ -31,7 +31,7 @@ number() {
 major=$(number MAJOR)
 minor=$(number PATCHLEVEL)
 if [ -z "$major" ] || [ -z "$minor" ]; then
-	no "$version tells no version of a kernel"
+	no "$version names no version of a kernel"
 fi
 
 case $major.$minor in

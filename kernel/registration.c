@@ -92,7 +92,7 @@ static void nvlink2_registration_free(struct nvlink2_registration *reg)
 
 /*
  * Does the address space still have our part of GPU RAM registered? The records
- * cannot tell: once ours was given back its memory may be used for another one,
+ * cannot show it: once ours was given back its memory may be used for another one,
  * which is of no concern to us. The physical address can. Only a mapping of GPU
  * RAM can be registered with it, and a lookup finds nothing freed inside RCU.
  */
@@ -158,7 +158,7 @@ static bool nvlink2_registration_put(struct nvlink2_registration *reg)
 	return reg->put;
 }
 
-/* Gives the registration back, if that is possible; tells whether it is gone. */
+/* Gives the registration back, if that is possible; true when it is gone. */
 static bool nvlink2_registration_gone(struct nvlink2_registration *reg)
 {
 	if (!nvlink2_registration_put(reg))

@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_long(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", known: list[str]) -> None:
-    """The commands that take minutes, and the one that tells when they ran last."""
+    """The commands that take minutes, and the one that shows when they ran last."""
     mutant = commands.add_parser("mutants", help="take each fix out of the driver; its test must fail")
     mutant.add_argument("defects", nargs="*", metavar="DEFECT", help="D1, N1, ... (default: all)")
 
@@ -282,7 +282,7 @@ def _soak(args: argparse.Namespace) -> int:
     return 1 if soak.soak(args.minutes, show=lambda text: print(text, flush=True)) else 0
 
 
-def _tell(case: judge.Case) -> None:
+def _print_case(case: judge.Case) -> None:
     print(f"{'ok' if case.ok else 'FAILED'} {case.name}", flush=True)
     if not case.ok:
         print(case.detail, flush=True)
@@ -293,7 +293,7 @@ def _judged(cases: Iterable[judge.Case], target: str, partial: str = "") -> int:
     began = longruns.state()
     passed = failed = 0
     for case in cases:
-        _tell(case)
+        _print_case(case)
         passed += case.ok
         failed += not case.ok
     result = f"{passed} passed, {failed} failed"
@@ -317,7 +317,7 @@ def _npu2(_: argparse.Namespace) -> int:
 
 def _reference(args: argparse.Namespace) -> int:
     began = longruns.state()
-    compared = versus.run(args.write, _tell)
+    compared = versus.run(args.write, _print_case)
     left_out = f", {len(compared.not_run)} not run" if compared.not_run else ""
     for name in compared.not_run:
         print(f"not run: {name}")

@@ -70,7 +70,7 @@ def _check(target: str) -> None:
 
 def record(target: str, result: str, partial: str = "", began: tuple[str, str] | None = None) -> bool:
     """
-    Records a full run that has ended, and tells whether it did. `result` is its last line, and
+    Records a full run that has ended, and returns whether it did. `result` is its last line, and
     `partial` says why it was none of everything. `began` is the state() at its beginning; without
     it the present one counts.
     """

@@ -25,7 +25,7 @@ def cache() -> Path:
     named = os.environ.get("NVLINK2_CACHE")
     if named:
         return Path(named).absolute()
-    # The specification tells programs to ignore a relative path.
+    # By the specification programs ignore a relative path.
     home = Path(os.environ.get("XDG_CACHE_HOME") or "")
     return (home if home.is_absolute() else Path.home() / ".cache") / "vfio-nvlink2"
 
@@ -65,7 +65,7 @@ def _there(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Names a path in the error of a failed write: Python does not tell of which file it was."""
+    """Names a path in the error of a failed write: Python does not name the file."""
     try:
         yield
     except OSError as error:

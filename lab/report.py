@@ -101,7 +101,7 @@ class _Made(Protocol):
 
 
 class RunReport:
-    """Adds up what the tests of one session cost, and tells it at the end."""
+    """Adds up what the tests of one session cost, and prints it at the end."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -173,7 +173,7 @@ class RunReport:
             leftovers.end_children_from_now()
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:
-        """Clears up, and tells the run's verdict after pytest's own summary."""
+        """Clears up, and prints the run's verdict after pytest's own summary."""
         if not self.worker:
             # Of processes that had to be killed.
             leftovers.sweep()

@@ -43,7 +43,7 @@ def test_reasons_are_reasons():
         assert len(reason) > 20, f"{defect}: {reason!r} is no reason"
 
 
-def test_edit_that_does_not_fit_is_told(tmp_path):
+def test_edit_that_does_not_fit_is_reported(tmp_path):
     (tmp_path / "kernel").mkdir()
     (tmp_path / "kernel/a.c").write_text("x\nx\n", "utf-8")
     with pytest.raises(LabError, match="occurs 2 times in kernel/a.c"):

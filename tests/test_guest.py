@@ -148,7 +148,7 @@ def test_demo_shows_the_machine():
 
 
 def test_command_that_leaves_something_behind_fails():
-    """init tells it of each of several commands in one machine, and the next one runs all the same."""
+    """init prints it of each of several commands in one machine, and the next one runs all the same."""
     commands = [["/bin/busybox", "test", "", "=", ""],
                 ["/bin/busybox", "insmod", "/lib/modules/nvlink2-vfio-pci.ko"],
                 ["/bin/busybox", "rmmod", "nvlink2_vfio_pci"],

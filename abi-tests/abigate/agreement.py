@@ -19,9 +19,9 @@ def detect(spec: SpecSide, measured: Measured) -> Iterator[tuple[str, str, str]]
         else "-fmax-errors=0"
     complaint = measured.compile(generated(spec, _LAYOUT), "-std=gnu11", "-w", unlimited)
     if complaint:
-        told = re.findall(r"error: (?:static[ _]assertion failed(?: due to requirement.*?)?:? )?(.*)",
+        failed = re.findall(r"error: (?:static[ _]assertion failed(?: due to requirement.*?)?:? )?(.*)",
                           complaint)
-        for message in dict.fromkeys(told or [complaint[:300]]):
+        for message in dict.fromkeys(failed or [complaint[:300]]):
             yield "SPEC_HEADER_DIFFER", measured.header.path, message.strip('"')
     yield from _alignment(spec, measured)
 

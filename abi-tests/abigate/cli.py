@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--exceptions", metavar="FILE", type=Path, help="changes that are allowed "
                         "(default: abi-tests/exceptions.yaml; none without a spec)")
     parser.add_argument("--format", choices=output.FORMATS, default="text",
-                        help="how findings are told (default: text)")
+                        help="how findings are written (default: text)")
     parser.add_argument("--arch", metavar="NAME", choices=ARCHES, action="append",
                         help="look at fewer architectures, for a quick answer: "
                         + ", ".join(ARCHES))

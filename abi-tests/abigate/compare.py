@@ -137,7 +137,7 @@ class Gate:
             if configuration.origin == "own":
                 surfaces = [before.inventory.names(), after.inventory.names()]
         if len(found) == 1:
-            # There is nothing to tell apart.
+            # The two are the same.
             seen = [dataclasses.replace(s, origin="") for s in seen]
         return seen, measured
 

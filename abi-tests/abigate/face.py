@@ -25,7 +25,7 @@ HEADER = """\
 
 """
 
-# In .modinfo, but of the kernel built against, or told by other lines here.
+# In .modinfo, but of the kernel built against, or in other lines here.
 _NOT_SHOWN = ("vermagic", "name", "alias", "parm", "parmtype", "depends", "srcversion", "retpoline")
 
 # struct kernel_param, struct kparam_array and struct trace_event_fields, of 64-bit kernels.
@@ -126,7 +126,7 @@ def _events(module: ModuleFile) -> list[str]:
         tracepoint = module.follow(event.plus(_EVENT_TRACEPOINT), "a trace event's tracepoint")
         name = module.string(module.follow(tracepoint, "a tracepoint's name"))
         system = module.string(module.follow(group, "a trace event's system"))
-        # Members in between depend on the kernel's configuration: the pointers are told apart
+        # Members in between depend on the kernel's configuration: the pointers differ
         # by what they lead to.
         fields = _pointer_to(module, module.symbol_at(group, "event_class_"), "trace_event_fields_")
         text = _pointer_to(module, symbol, "print_fmt_")

@@ -11,7 +11,7 @@ Finding = tuple[str, str, str]
 
 NO_DEBUG = "no debug information: prototypes and structures are not known"
 _TYPES = ("struct", "union", "enum", "typedef")
-# What is told of a thing follows its name and a colon.
+# What a thing is like follows its name and a colon.
 _TOLD = ("info", "export", "parameter")
 
 _REMOVED = {
@@ -34,8 +34,8 @@ _ADDED = {
 
 @dataclass
 class Item:
-    """One thing a module shows: what is told of it, and the lines below it."""
-    told: list[str] = field(default_factory=list)
+    """One thing a module shows: what it is like, and the lines below it."""
+    shown: list[str] = field(default_factory=list)
     below: list[str] = field(default_factory=list)
 
 
@@ -54,21 +54,21 @@ def parse(text: str) -> Face:
         if line.startswith("\t\t"):
             item.below.append(line[2:])
         elif line.startswith("\t"):
-            key, told = _key(line[1:])
+            key, shown = _key(line[1:])
             item = face.setdefault(name, {}).setdefault(key, Item())
-            item.told.append(told)
+            item.shown.append(shown)
         else:
             name = line.removeprefix("module ")
             item = face.setdefault(name, {}).setdefault(("other", ""), Item())
-            item.told.append(line)
+            item.shown.append(line)
     return face
 
 
 def _key(line: str) -> tuple[Key, str]:
     word, _, rest = line.partition(" ")
     if word in _TOLD:
-        name, _, told = rest.partition(": ")
-        return (word, name), told
+        name, _, shown = rest.partition(": ")
+        return (word, name), shown
     if word in ("alias", "event"):
         return (word, rest), ""
     return ("type" if word in _TYPES else "other", line), ""
@@ -96,7 +96,7 @@ def compare(old: str, new: str) -> list[Finding]:
 
 
 def _flat(face: Face) -> list[tuple[str, Key, list[str], list[str]]]:
-    return [(name, key, item.told, item.below)
+    return [(name, key, item.shown, item.below)
             for name, items in face.items() for key, item in items.items()]
 
 
@@ -105,7 +105,7 @@ def _shown(entry: tuple[str, Key, list[str], list[str]]) -> str:
 
 
 def _without_debug(before: Items, after: Items) -> None:
-    """Leaves out what a build without debug information cannot tell."""
+    """Leaves out what a build without debug information cannot show."""
     if ("other", NO_DEBUG) in before or ("other", NO_DEBUG) not in after:
         return
     del after["other", NO_DEBUG]
@@ -136,8 +136,8 @@ def _module(module: str, before: Items, after: Items) -> Iterator[Finding]:
 
 
 def _line(key: Key, item: Item) -> str:
-    told = ", ".join(text for text in item.told if text)
-    return " ".join(filter(None, (key[0] if key[0] != "other" else "", key[1], told)))
+    shown = ", ".join(text for text in item.shown if text)
+    return " ".join(filter(None, (key[0] if key[0] != "other" else "", key[1], shown)))
 
 
 def _became(was: list[str], now: list[str]) -> str:
@@ -145,12 +145,12 @@ def _became(was: list[str], now: list[str]) -> str:
 
 
 def _other(subject: str, was: Item, now: Item) -> Iterator[Finding]:
-    yield ("FACE_OTHER", subject, _became(was.told + was.below, now.told + now.below))
+    yield ("FACE_OTHER", subject, _became(was.shown + was.below, now.shown + now.below))
 
 
 def _export(subject: str, was: Item, now: Item) -> Iterator[Finding]:
-    if was.told != now.told:
-        yield ("FACE_EXPORT_CHANGED", subject, f"{_became(was.told, now.told)}: a module that the "
+    if was.shown != now.shown:
+        yield ("FACE_EXPORT_CHANGED", subject, f"{_became(was.shown, now.shown)}: a module that the "
                "new terms leave out no longer loads")
     if was.below != now.below:
         yield ("FACE_EXPORT_CHANGED", subject, f"{_became(was.below, now.below)}: a module built "
@@ -163,8 +163,8 @@ def _type(subject: str, was: Item, now: Item) -> Iterator[Finding]:
 
 
 def _parameter(subject: str, was: Item, now: Item) -> Iterator[Finding]:
-    if was.told != now.told:
-        yield ("FACE_PARAM_CHANGED", subject, f"{_became(was.told, now.told)}: values that "
+    if was.shown != now.shown:
+        yield ("FACE_PARAM_CHANGED", subject, f"{_became(was.shown, now.shown)}: values that "
                "modprobe.d sets, or scripts that write its file in /sys/module, may be refused")
     if was.below != now.below:
         yield ("FACE_PARAM_CHANGED", subject, f"{_became(was.below, now.below)}: modinfo promises "

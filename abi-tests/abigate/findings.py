@@ -34,19 +34,19 @@ class Finding:
     line: int
     rule: str
     subject: str
-    told: dict[str, list[str]] = field(default_factory=dict)      # by detector
+    reported: dict[str, list[str]] = field(default_factory=dict)      # by detector
     arches: set[str] = field(default_factory=set)
     origins: set[str] = field(default_factory=set)
 
     @property
     def detectors(self) -> set[str]:
         """Who has seen it."""
-        return set(self.told)
+        return set(self.reported)
 
     @property
     def what(self) -> list[str]:
         """What became of it, in the words of the detector that says it best."""
-        return next((self.told[name] for name in _ELOQUENT if self.told.get(name)), [])
+        return next((self.reported[name] for name in _ELOQUENT if self.reported.get(name)), [])
 
     @property
     def about(self) -> Rule:
@@ -98,7 +98,7 @@ def gather(sightings: list[Sighting],
         file, line = locate(rule, subject)
         finding = Finding(file, line, rule, subject)
         for seen in group:
-            words = finding.told.setdefault(seen.detector, [])
+            words = finding.reported.setdefault(seen.detector, [])
             if seen.what and seen.what not in words:
                 words.append(seen.what)
             # What was seen whatever the architecture was seen on all of them.

@@ -250,9 +250,9 @@ def take(clang: Sequence[str], source: Path, header: Path, more: set[str] | None
         raise Broken(text.stderr.strip())
     macros = _macros(text.stdout, wanted)
     rows = _rows(text.stdout, header, source)
-    told = (tuple(clang[:3]), tuple(sorted(more or ())))
-    seen = _seen(told, rows)
-    plain = _seen(told, [row for row in rows if not row[2].startswith(("#define ", "#undef "))])
+    described = (tuple(clang[:3]), tuple(sorted(more or ())))
+    seen = _seen(described, rows)
+    plain = _seen(described, [row for row in rows if not row[2].startswith(("#define ", "#undef "))])
 
     def declared() -> tuple[Inventory, tuple[str, frozenset[str]]]:
         tree, constants = _try(clang, source, macros, "-Xclang", "-ast-dump=json")

@@ -39,7 +39,7 @@ def _includes_system(header: Header, chain: Toolchain, folder: Path) -> bool:
     flags = [word for path in header.includes for word in ("-isystem", str(path))]
     done = run([*chain.clang, *flags, "-ffreestanding", "-M", source], "what a header includes",
                "clang")
-    # A header that does not compile is told of elsewhere.
+    # A header that does not compile is reported elsewhere.
     return header.path != _SYSTEM and bool(re.search(r"(?:^|[\s/])linux/vfio\.h\b", done.stdout))
 
 

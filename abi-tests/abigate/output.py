@@ -94,7 +94,7 @@ def _plain(finding: Finding, verdict: Verdict) -> dict[str, object]:
             "breaks": about.breaks, "instead": about.instead,
             "architectures": sorted(finding.arches or verdict.arches),
             "definitions": sorted(finding.origins or ORIGINS),
-            "detectors": {name: finding.told[name] for name in sorted(finding.told)}}
+            "detectors": {name: finding.reported[name] for name in sorted(finding.reported)}}
 
 
 def as_json(verdict: Verdict) -> str:

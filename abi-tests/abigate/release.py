@@ -103,7 +103,7 @@ def refuse(version: int, side: Side) -> None:
         raise GateError(f"{side.name} has no spec, so it cannot be released")
     if side.spec.spec.version != version:
         raise GateError(f"the spec is of version {side.spec.spec.version}, not {version}: set "
-                        "abi.version, tell of it in abi.history, and run `make generate`")
+                        "abi.version, describe it in abi.history, and run `make generate`")
     if side.spec.problems or tree.compare(ROOT, render.render(side.spec.spec, SPEC)):
         raise GateError("what would be released is not what the spec says: run `make generate`")
 

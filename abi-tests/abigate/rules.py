@@ -79,7 +79,7 @@ RULES = {
     "FIELD_RENAMED": Rule(
         "A field keeps its name.", (SOURCE,),
         "Programs that name the field; designated initializers too.",
-        "Keep the name. A better one can be told in the documentation."),
+        "Keep the name. The documentation can name a better one."),
     "FIELD_MOVED": Rule(
         "A field keeps its offset.", (BINARY,),
         f"{_OLD_PROGRAM}: they read another field's bytes.",
@@ -107,8 +107,8 @@ RULES = {
         "Nothing comes in between the fields there are.", (BINARY,),
         f"{_OLD_PROGRAM}: they read the new field as an old one.", "Add at the end only."),
     "FIELD_APPENDED": Rule(
-        "A struct grows only with a version that tells of it.", (BINARY,),
-        "Programs that cannot tell the longer struct from the shorter one.",
+        "A struct grows only with a version that names it.", (BINARY,),
+        "Programs that cannot distinguish the longer struct from the shorter one.",
         _NEW_RECORD),
     "NAME_FOREIGN": Rule(
         "New names start with vfio or VFIO.", (SOURCE,),
@@ -127,14 +127,14 @@ RULES = {
     "SPEC_INVALID": Rule(
         "The spec keeps the rules of specs.", (PROCESS,),
         "Everybody: no header can be made from it.",
-        "`python3 -m codegen check` tells cause and cure."),
+        "`python3 -m codegen check` gives cause and cure."),
     "ABI_VERSION_LOWERED": Rule(
         "The version of the interface never goes back.", (PROCESS,),
         "Programs that ask for it, and packages that depend on it.", "Take the next version."),
     "ABI_VERSION_NOT_RAISED": Rule(
         "What is new came with a new version.", (PROCESS,),
         "Programs that ask with #if whether the new thing is there.",
-        "Raise abi.version by 1, tell of it in abi.history, and date what is new with since."),
+        "Raise abi.version by 1, describe it in abi.history, and date what is new with since."),
     "HISTORY_CHANGED": Rule(
         "The history of released versions is kept.", (PROCESS,),
         "Readers of the documentation.", "Leave old entries; add one for the new version."),
@@ -158,7 +158,7 @@ RULES = {
         f"{_OLD_PROGRAM}: they read behind the record.", "Keep the fields, reserved if need be."),
     "CAP_GREW_UNVERSIONED": Rule(
         "A longer record has a higher version.", (BINARY,),
-        "Programs that are to tell whether the new fields are there.",
+        "Programs that have to know whether the new fields are there.",
         "Raise the capability's version and date the new fields with it."),
     "RECORD_FIELD_CHANGED": Rule(
         "What a released field of a record is does not change.", (BINARY,),
@@ -290,5 +290,5 @@ ABSORBS = {
                        "STRUCT_SHAPE_CHANGED"),
 }
 
-#: Told, but no reason to fail: it is known, and nobody can change it.
+#: Reported, but no reason to fail: it is known, and nobody can change it.
 NOTES = frozenset({"SYSTEM_ALIGNMENT"})

@@ -28,7 +28,7 @@ ROOT = sides.ROOT
 _SANITIZED = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 GPU_RAM, ATSD = 0, 1
-#: What a driver is told; of these it takes the ones its version knows.
+#: The arguments of a driver; of these it takes the ones its version knows.
 VALUES = {"tgt": 0x0123456789abcde8, "link_speed": 8, "lanes": 4, "errors": 0x2233,
           "owner": 0x1122334455667788, "state": 0x77, "count": 0x99}
 SIZE = 0x10000
@@ -171,10 +171,10 @@ class Programs:
     def answer(self, name: str, region: int, argsz: int, size: int = SIZE,
                values: dict[str, int] | None = None) -> bytes | None:
         """What a driver leaves in a buffer of argsz bytes; None for -EINVAL."""
-        told = [f"{value}={number:#x}" for value, number in (values or VALUES).items()]
-        key = (name, region, argsz, size, *told)
+        arguments = [f"{value}={number:#x}" for value, number in (values or VALUES).items()]
+        key = (name, region, argsz, size, *arguments)
         if key not in self._answers:
-            done = subprocess.run([self.driver(name), str(region), hex(size), str(argsz), *told],
+            done = subprocess.run([self.driver(name), str(region), hex(size), str(argsz), *arguments],
                                   capture_output=True, timeout=limits.seconds(60), check=False)
             assert done.returncode in (0, 22) and not done.stderr, done.stderr.decode()
             self._answers[key] = done.stdout if done.returncode == 0 else None

@@ -13,7 +13,7 @@ from .test_compat import CLIENTS, REGIONS, VERSIONS, expected
 @pytest.mark.parametrize("driver", VERSIONS)
 @pytest.mark.parametrize("region", REGIONS.values(), ids=REGIONS)
 def test_every_short_buffer(programs, driver, region):
-    """Less than the fixed part is an error; less than all of it tells the size, and no chain."""
+    """Less than the fixed part is an error; less than all of it gives the size, and no chain."""
     needed = programs.needed(driver, region)
     assert needed == INFO + 16 * (3 if region == ATSD else 2) or driver in ("next", "later")
     for argsz in range(needed):

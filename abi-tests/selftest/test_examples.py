@@ -61,7 +61,7 @@ def project_fixture(tmp_path):
 
 
 def calls(name):
-    """How an example calls the gate, without how it wants to be told."""
+    """How an example calls the gate, without the form of the output."""
     script = steps()[name][1].replace("\\\n", "")
     return [re.sub(r" --(exceptions|format) \S+|>.*", "", call).split() for call in
             re.findall(r"^abi-tests/gate.*", script, re.M)]

@@ -67,7 +67,7 @@ def test_stripped_modules_show_all_but_prototypes():
     assert "prototypes not looked at" in done.stdout
 
 
-def test_committed_face_tells_prototypes():
+def test_committed_face_shows_prototypes():
     assert face.NO_DEBUG not in COMMITTED
     assert "int (*bind)(struct pci_dev *, u64, u64)" in COMMITTED
 

@@ -145,7 +145,7 @@ def test_build_without_debug_information_is_not_asked_for_prototypes():
         == ["FACE_PARAM_CHANGED"]
     assert [rule for rule, *_ in compare(FACE, blind.replace("GPL only", "any licence"))] \
         == ["FACE_EXPORT_CHANGED"]
-    # A file written from such a build does not fit one that tells more.
+    # A file written from such a build does not fit one that shows more.
     assert len(compare(blind, FACE)) == 3
 
 

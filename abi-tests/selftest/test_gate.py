@@ -18,7 +18,7 @@ def test_the_tree_is_compatible_with_its_release_and_it_is_quick():
     done = run()
     assert (done.returncode, time.monotonic() - start < limits.seconds(60)) == (0, True), done.stderr
     assert done.stdout.splitlines()[-1].endswith("8 architectures): compatible")
-    # Progress is told, and is none of the result.
+    # Progress is printed, and is none of the result.
     for arch in toolchain.ARCHES:
         assert f"{arch} clang" in done.stderr
     assert "gate:" not in done.stdout
@@ -43,7 +43,7 @@ def test_a_finding_says_it_all(tmp_path):
         assert part in done.stdout
 
 
-def test_architectures_are_told_apart(tmp_path):
+def test_architectures_differ(tmp_path):
     path = changed(tmp_path, "__aligned_u64 tgt;", "__u64 tgt;")
     done = ask("--header", path, "--against", "v1", "--quiet", "--arch", "i386", "--arch", "ppc64")
     assert done.returncode == 1
@@ -202,9 +202,9 @@ def test_exceptions_allow(tmp_path, renamed):
     assert done.returncode == 0, done.stdout
     assert "allowed until 2999-12-31: FIELD_RENAMED" in done.stdout
     assert "Nobody reads padding." in done.stdout
-    told = json.loads(ask(*ONE, *renamed, "--format", "json", "--exceptions",
+    report = json.loads(ask(*ONE, *renamed, "--format", "json", "--exceptions",
                           exceptions(tmp_path, entry())).stdout)
-    assert [a["reason"] for a in told["allowed"]] == ["Nobody reads padding."]
+    assert [a["reason"] for a in report["allowed"]] == ["Nobody reads padding."]
 
 
 @pytest.mark.parametrize("given, rules", [

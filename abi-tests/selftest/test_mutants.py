@@ -22,7 +22,7 @@ def results_fixture(request):
     """What the gate says of each, or, when tests were asked for by name as `make check` does, of those."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
 
-    def told(text):
+    def progress(text):
         with capture.global_and_fixture_disabled():
             print(f"\n  # {text}", end="", flush=True)
 
@@ -30,13 +30,13 @@ def results_fixture(request):
     only = None
     if all(hasattr(item, "callspec") for item in items):
         only = {item.callspec.params["name"] for item in items}
-    return mutants.run(told, only)
+    return mutants.run(progress, only)
 
 
 def judge(mutant, got):
-    told = "\n".join(f"  {f.rule} {f.subject}: {'; '.join(f.what)} ({', '.join(sorted(f.detectors))})"
+    found = "\n".join(f"  {f.rule} {f.subject}: {'; '.join(f.what)} ({', '.join(sorted(f.detectors))})"
                      for f in got.findings)
-    assert got.rules == mutant.rules, f"the gate says:\n{told or '  compatible'}"
+    assert got.rules == mutant.rules, f"the gate says:\n{found or '  compatible'}"
     if mutant.arches:
         assert got.arches == mutant.arches
 

@@ -104,11 +104,11 @@ def test_nothing_changed_for_the_consumer_since(trees, consumer, capsys):
 def test_the_kernel_agrees_with_the_spec(trees, suite, capsys):
     status, found, notes = gate(capsys, "--system", trees[suite])
     assert (status, found) == (0, [])
-    told = [(n["rule"], n["subject"], n["architectures"]) for n in notes]
-    assert told == ([("SYSTEM_ALIGNMENT", TGT, ["i386"])] if suite == "bookworm" else [])
+    seen = [(n["rule"], n["subject"], n["architectures"]) for n in notes]
+    assert seen == ([("SYSTEM_ALIGNMENT", TGT, ["i386"])] if suite == "bookworm" else [])
 
 
-def test_a_kernel_that_differs_is_told_of(trees, tmp_path, capsys):
+def test_a_kernel_that_differs_is_reported(trees, tmp_path, capsys):
     folder = tmp_path / "new"
     path = systems.without_nvlink2(trees["trixie"], folder)
     text = (trees["trixie"] / "linux/vfio.h").read_text(encoding="utf-8")

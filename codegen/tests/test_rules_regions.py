@@ -86,7 +86,7 @@ def test_region_flags_at_size_0(tmp_path, capsys, flags):
     (RAM_SIZE, "      from: device-tree\n      node: memory\n"),
     (RAM_SIZE, RAM_SIZE + "      constant: VFIO_NVLINK2_ATSD_SIZE\n"),
 ])
-def test_region_size_half_told(tmp_path, capsys, old, new):
+def test_region_size_half_given(tmp_path, capsys, old, new):
     expect(tmp_path, capsys, "region-size", (f"    size:\n{old}", f"    size:@@\n{new}"))
 
 

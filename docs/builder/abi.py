@@ -213,10 +213,10 @@ def _attributes(tree: Path) -> dict[str, str]:
 
 def differences(tree: Path) -> list[str]:
     """Sentences about what has no entry, or an entry and does not exist, or is another thing."""
-    told, true = documented(tree / "docs/ABI"), real(tree)
+    documents, true = documented(tree / "docs/ABI"), real(tree)
     found = []
     pairs: tuple[tuple[Mapping[str, object], Mapping[str, object]], ...] = (
-        (told.files, true.files), (told.events, true.events))
+        (documents.files, true.files), (documents.events, true.events))
     for ours, theirs in pairs:
         found += [f"{what}: no entry in docs/ABI" for what in sorted(theirs.keys() - ours.keys())]
         found += [f"{what}: an entry, and no such thing" for what in

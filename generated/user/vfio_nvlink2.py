@@ -18,7 +18,7 @@ VFIO_DEVICE_GET_REGION_INFO fills, which trusts it no more than the decoder for 
         if region.kind == "gpu_ram" and region.has_ssatgt:
             print(f"GPU RAM, target address {region.tgt:#x}")
 
-As a program it tells what is in files that hold such buffers.
+As a program it shows what is in files that hold such buffers.
 """
 
 # The names are those of the C header.
@@ -338,7 +338,7 @@ def decode(data, byteorder=sys.byteorder):
     return region
 
 
-def tell(region):
+def describe(region):
     """What is in a region, as lines of text."""
     lines = [f"{field} {getattr(region, field):#x}"
              for field in ("index", "flags", "size", "offset")]
@@ -368,7 +368,7 @@ def main(arguments=None):
     for name in options.files:
         try:
             with open(name, "rb") as file:
-                lines = tell(decode(file.read(), options.byteorder))
+                lines = describe(decode(file.read(), options.byteorder))
         except OSError as error:
             print(f"vfio_nvlink2: {name}: {error.strerror}", file=sys.stderr)
             return 2

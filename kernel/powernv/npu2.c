@@ -4,7 +4,7 @@
  * between the processor and GPUs.
  *
  * Firmware answers the configuration cycles of these bridges and keeps the
- * tables of the unit. What Linux has to tell it, and what is done here:
+ * tables of the unit. What it needs from Linux, and what is done here:
  *
  *  - which PE a link belongs to. All links of a GPU share one.
  *  - through which table a link's DMA is translated: through that of its GPU,

@@ -355,7 +355,7 @@ int sim_tree_dress(struct sim_machine *machine)
 }
 
 /**
- * sim_tree_show_references() - tell the references on the nodes
+ * sim_tree_show_references() - print the references on the nodes
  * @m: where to
  *
  * Context: process context; the tree is dressed.

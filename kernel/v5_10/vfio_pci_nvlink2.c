@@ -25,7 +25,7 @@
  *	platform's lock			(ours)
  *
  * The last reference on a VM is put with none of the second group held: its end
- * tells the group's notifier.
+ * calls the group's notifier.
  */
 
 #include <linux/kvm_host.h>

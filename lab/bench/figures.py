@@ -4,8 +4,8 @@ Figures of `nvtest bench`: what a boot printed, and what follows from it.
 
 The program prints `bench NAME INSTRUCTIONS` for each time it measured something. A boot's value
 is the median of those, of a call the least: an open runs what the kernel prints meanwhile, or does
-not. A figure is computed inside one boot, and its median and range over several boots are what is
-told. So a figure that compares compares what ran side by side.
+not. A figure is computed inside one boot, and its median and range over several boots are
+reported. So a figure that compares compares what ran side by side.
 """
 
 import re
@@ -39,7 +39,7 @@ class Boot:
                 info[found[1]] = int(found[2])
         missing = {"page", "leaves", "len"} - set(info)
         if missing or not values:
-            raise ValueError(f"the benchmark tells no {', '.join(sorted(missing)) or 'figures'}")
+            raise ValueError(f"the benchmark has no {', '.join(sorted(missing)) or 'figures'}")
         chosen = {name: min(many) if name.startswith("call.") else statistics.median(many)
                   for name, many in values.items()}
         return cls(info["page"], bool(info["leaves"]), info["len"] >> 20, chosen)

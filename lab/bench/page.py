@@ -2,7 +2,7 @@
 """
 The tables of docs/performance.md, made of the figures kept in docs/performance/.
 
-Instructions are told to three digits: that much repeats from boot to boot.
+Instructions are given to three digits: that much repeats from boot to boot.
 """
 
 import json

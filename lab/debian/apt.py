@@ -153,7 +153,7 @@ class Apt:
         return [parse_uri(line) for line in lines]
 
     def _verb(self) -> str:
-        """How apt-get is told to bring packages, or the files of source packages."""
+        """The options with which apt-get brings packages, or the files of source packages."""
         return "source" if self.kind == "deb-src" else "download"
 
     def fetch(self, names: Sequence[str], what: str, closure: bool = False) -> list[Path]:

@@ -59,7 +59,7 @@ def wrap(folder: Path, root: privateroot.PrivateRoot) -> None:
             continue
         program = path.with_name(f".{path.name}.elf")
         path.rename(program)
-        # Told its own place, a compiler finds the parts that stand beside it.
+        # With its own place given, a compiler finds the parts that stand beside it.
         words = [root.file(loader), "--inhibit-cache", "--library-path", root.library_path(),
                  "--argv0", path, program]
         path.write_text(f"#!/bin/sh\nexec {shlex.join(map(str, words))} \"$@\"\n", "utf-8")

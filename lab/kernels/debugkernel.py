@@ -70,7 +70,7 @@ class Recipe(NamedTuple):
     on top of that, as files; `patches`: the folders that have a folder of them for each series,
     applied in this order; `sources`: the folder whose C files are copied into the tree;
     `keep_unpatched`: whether a vmlinux of the source as it is, is kept too. Folders are below ROOT.
-    `minutes` it takes on 2 cores, and `steps`, the lines `make` prints, only tell how far it is.
+    `minutes` it takes on 2 cores, and `steps`, the lines `make` prints, only show how far it is.
     """
     name: str
     debug: bool

@@ -160,7 +160,7 @@ def tools_of(chosen: Flavour) -> debugkernel.Tools:
 
 
 def kernel(name: str, refresh: bool = False) -> Kernel:
-    """Fetches or builds a flavour's kernel, modules and headers, and tells where they are."""
+    """Fetches or builds a flavour's kernel, modules and headers, and returns where they are."""
     chosen = flavour(name)
     if chosen.reference:
         used(cache() / "reference-kernel")

@@ -3,7 +3,7 @@
 Compiles single files of a changed copy of the module's sources as kbuild compiled them.
 
 kbuild records the command of each object, and the files it read, in `.NAME.o.cmd` beside it. The
-same command with the other copy's paths tells whether a change compiles, in a tenth of the time that
+same command with the other copy's paths shows whether a change compiles, in a tenth of the time that
 make takes. It does not link: a name that nobody defines is found by a whole build only.
 """
 
@@ -81,7 +81,7 @@ def _of_base(name: str, kunit: bool) -> Recorded:
 
 
 def affected(record: Recorded, files: Iterable[str]) -> list[Object]:
-    """The objects that tell whether an edit of `files` compiles; CheckFailed when one is in none."""
+    """The objects that show whether an edit of `files` compiles; CheckFailed when one is in none."""
     chosen: list[Object] = []
     # Sources first: an object that is compiled anyway may read the header too.
     for file in sorted(files, key=lambda name: not name.endswith(".c")):

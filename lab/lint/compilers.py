@@ -29,7 +29,7 @@ PLANTED = "kernel/planted.c"
 _MISTAKES = "int planted_global;\nstatic const int planted_static = 1;\n"
 _BY_COMPILER = "-Wunused-const-variable"
 _BY_SPARSE = "'planted_global' was not declared"
-# Debug information and the last link tell of no warning; the tests' own builds have both, for each
+# Debug information and the last link bring no warning; the tests' own builds have both, for each
 # kernel. modpost still looks up what the modules import.
 _QUICK = ("KCFLAGS=-g0", "KBUILD_MODPOST_NOFINAL=1")
 

@@ -95,7 +95,7 @@ def _pylint_findings() -> list[str]:
 
 def _shell_findings() -> list[str]:
     scripts = [ROOT / "setup.sh", ROOT / ".ci/run", ROOT / "kernel/check-kernel.sh"]
-    # A completion is sourced and has no first line to tell its shell by.
+    # A completion is sourced and has no first line that names its shell.
     completions = sorted((ROOT / "tools").glob("*/*.bash"))
     return [*_shellcheck([], scripts), *_shellcheck(["--shell=bash"], completions)]
 

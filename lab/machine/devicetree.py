@@ -2,7 +2,7 @@
 """
 The device tree the machine starts with: the emulator's own, and what that leaves out.
 
-QEMU tells Linux of no page larger than 64 KiB, though its processor walks all of them. Without
+QEMU names to Linux no page larger than 64 KiB, though its processor walks all of them. Without
 2 MiB pages the kernel offers no fault to ->huge_fault() and maps nothing by a leaf, so that what
 a POWER9 does at every touch would never run here.
 """

@@ -36,8 +36,8 @@ RETRIED = {"firmware": "the firmware hung before the kernel began",
 File = tuple[str, bytes | str | Path]
 # The words of a command, or of several.
 Argv = Sequence[str] | Sequence[Sequence[str]]
-# Is told each line of a console.
-Told = Callable[[str], object]
+# Gets each line of a console.
+LineHandler = Callable[[str], object]
 _KERNEL_BEGAN = "Linux version "
 _KERNEL_STOPPED = ("Kernel panic - not syncing", "Rebooting in")
 
@@ -93,7 +93,7 @@ def payload(flavour: str) -> list[File]:
 
 
 def boot(flavour: str, argv: Argv, files: Sequence[File] = (), timeout: float = 120,
-         on_line: Told | None = None, append: str = "", extra: Sequence[str] = flavours.COUNTED_TIME,
+         on_line: LineHandler | None = None, append: str = "", extra: Sequence[str] = flavours.COUNTED_TIME,
          devices: Sequence[str] | None = None, log: Path | None = None) -> Outcome:
     """
     Boots a flavour, runs argv in it (the words of a command, or a list of such lists), and returns
@@ -141,7 +141,7 @@ def shell(flavour: str, argv: Argv, files: Sequence[File], append: str = "",
 
 
 def _attempt(root: qemu.Root, kernel: flavours.Kernel, archive: bytes, nonce: str, timeout: float,
-             on_line: Told | None, append: str, extra: Sequence[str],
+             on_line: LineHandler | None, append: str, extra: Sequence[str],
              on_data: Callable[[bytes], object] | None = None) -> Outcome:
     (BUILD / "run").mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=BUILD / "run", suffix=".cpio") as initrd, \
@@ -191,7 +191,7 @@ def processor_seconds(pid: int) -> float:
 class Listener:
     """Reads the console of one process until it ends, in one of several ways."""
 
-    def __init__(self, process: subprocess.Popen[bytes], nonce: str, timeout: float, on_line: Told | None,
+    def __init__(self, process: subprocess.Popen[bytes], nonce: str, timeout: float, on_line: LineHandler | None,
                  on_data: Callable[[bytes], object] | None) -> None:
         assert process.stdout is not None, "it is a pipe"
         self.stream = process.stdout

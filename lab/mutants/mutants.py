@@ -161,7 +161,7 @@ def check_kernel(mutant: Mutant) -> None:
         raise LabError(f"{LIST.name}: {mutant.name} edits {foreign[0]}, of which nothing is compiled "
                        f"into the driver of {mutant.kernel}: the test would see no difference")
     if part and not _has_test(mutant):
-        raise LabError(f"{LIST.name}: {mutant.name}: no run of {mutant.kernel} is told by the test "
+        raise LabError(f"{LIST.name}: {mutant.name}: no run of {mutant.kernel} follows from the test "
                        f"{mutant.suite} {mutant.test}")
 
 
@@ -332,7 +332,7 @@ def _run_relinked(mutant: Mutant, tree: Path) -> Verdict:
                               log.with_suffix(".build"))
         files[f"lib/modules/{relink.DRIVER}"] = driver
         note(f"{mutant.name}: starting the machine")
-        # The process of a test that the kernel ends is told as one that failed.
+        # The process of a test that the kernel ends counts as one that failed.
         outcome = machine.boot(mutant.kernel, ["/bin/nvtest", "--apart", mutant.suite, mutant.test],
                                list(files.items()), timeout,
                                extra=suites.emulator(mutant.kernel, mutant.suite), log=log)
@@ -402,7 +402,7 @@ def _verdict_of_kunit(mutant: Mutant, outcome: Outcome, kernel: Sequence[str]) -
 
 
 def report(mutants: Sequence[Mutant], unproved: Mapping[str, str]) -> Counts:
-    """Runs the mutants, tells each verdict, and returns the Counts."""
+    """Runs the mutants, prints each verdict, and returns the Counts."""
     found = dict.fromkeys((CAUGHT, SURVIVED, BROKEN), 0)
     note(f"{len(mutants)} mutants")
     for mutant, (word, detail) in run(mutants):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Starts a machine whose firmware brings up an NPU2, and tells what was written to its registers.
+Starts a machine whose firmware brings up an NPU2, and returns what was written to its registers.
 
 What firmware and kernel say and write is real; behind the registers is nothing (shim/), so that
 nothing here shows what silicon does.
@@ -143,7 +143,7 @@ def _files(chosen: tree.Layout) -> Iterator[Path]:
 
 
 def _text(path: Path) -> str:
-    # An emulator that could not even load the shim has told why on the console, and no log.
+    # An emulator that could not even load the shim has said why on the console, and no log.
     return path.read_text("ascii") if path.exists() else ""
 
 

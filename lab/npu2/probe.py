@@ -13,14 +13,14 @@ from lab.errors import LabError
 from lab.kernels import build, flavours
 from lab.kernels.build import CROSS
 from lab.machine import interactive
-from lab.machine.machine import File, Told
+from lab.machine.machine import File, LineHandler
 from lab.npu2 import machine
 from lab.paths import BUILD, locked
 from lab.progress import note
 
 SOURCE = Path(__file__).with_name("probe")
 FLAVOUR = "6.12-64k"
-#: What the module is told, and what it then does.
+#: The module's argument, and what it then does.
 TRIES = (("what=0", "a group of all GPUs"), ("what=1", "a host bridge"),
          ("what=2", "a host bridge with a zeroed page for the private structure"))
 _SAID = re.compile(r"(?:^\[ *[\d.]+\] )((?:\S+ \S+: )?probe: (?!loading|module).*|BUG: .*)")
@@ -84,19 +84,19 @@ def _printed(console: Sequence[str]) -> list[str]:
     return [line.partition("nvlab| ")[2] for line in console if "nvlab| " in line]
 
 
-def run(tell: Told = print) -> None:
-    """Starts the machine for the driver alone, and for each try, and tells what came of it."""
+def run(show: LineHandler = print) -> None:
+    """Starts the machine for the driver alone, and for each try, and shows what came of it."""
     busybox: File = ("bin/busybox", interactive.busybox())
     driver = "nvlink2-vfio-pci.ko"
     console = _start("the driver", [busybox, (f"lab/{driver}", build.modules(FLAVOUR)[driver]),
                                     ("bin/nvlink2-info", build.info_tool())], _DRIVER_SCRIPT)
     said = [line.partition("] ")[2] for line in console if "nvlink2-vfio-pci: " in line]
-    tell("\n".join(["the driver, on its own", *(f"    {line}" for line in said + _printed(console))]))
+    show("\n".join(["the driver, on its own", *(f"    {line}" for line in said + _printed(console))]))
     files = [("lab/probe.ko", _module()), busybox]
     for argument, what in TRIES:
         console = _start(what, files, _SCRIPT, argument)
-        told = story(console)
-        if not told:
+        lines = story(console)
+        if not lines:
             raise LabError(f"the probe said nothing on {FLAVOUR} with {argument}: see build/logs")
         shown = [line for line in _printed(console) if re.search("0x10de:|0x1014:0x04ea", line)]
-        tell("\n".join([f"{argument}: {what}", *(f"    {line}" for line in told + shown)]))
+        show("\n".join([f"{argument}: {what}", *(f"    {line}" for line in lines + shown)]))

@@ -30,7 +30,7 @@ _DEBUG_TIMEOUT = 375
 
 
 class Given(TypedDict):
-    """What machine.boot() is told of a board."""
+    """The arguments of machine.boot() for a board."""
     gpus: int
     links: int
     switch: bool
@@ -84,7 +84,7 @@ def cases() -> Iterator[judge.Case]:
 
 
 def board_of(flavour: str, suite: str, test: str) -> Board | None:
-    """The board that a flavour runs a test on; None when it does not, or not to be told by a test."""
+    """The board that a flavour runs a test on; None when it does not, or no test says which."""
     if suite == SUITE:
         return next((BOARDS[board] for name, board in COMPARED if name == flavour
                      and (not BOARDS[board].tests or test in BOARDS[board].tests)), None)

@@ -63,7 +63,7 @@ def layout(gpus: int = 1, links: int = 3, switch: bool = False,
 
     gpus: 1 to 3; links: to each of them, 1 to 3, and no more than 6 in all
     switch: all GPUs are behind one PCIe switch on host bridge 0, as on the board. Otherwise GPU n
-        is on host bridge n, and all have the same bus number: the NPU2 tells GPUs apart by it, so
+        is on host bridge n, and all have the same bus number: the NPU2 knows GPUs by it, so
         that they take an entry of its tables from each other
     groups: of the GPUs, rising, of 0 to 2; None: the usual ones
 

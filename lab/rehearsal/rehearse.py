@@ -26,7 +26,7 @@ from lab import cli, longruns
 from lab.debian import toolchain
 from lab.kernels import build, debugkernel, flavours, kernelmake, reference, source
 from lab.machine import machine, qemu
-from lab.machine.machine import File, Told
+from lab.machine.machine import File, LineHandler
 from lab.mutants import mutants
 from lab.npu2 import exports, machine as npu2_machine, run as npu2_run, tree as npu2_tree
 from lab.packages import cleanroot
@@ -44,7 +44,7 @@ _NONCE = "5eed"
 class Rehearsal:
     """
     The stand-ins. `starts` are the machines they were asked for, `kernels` those that were made,
-    `built` the commands of builds, `fuzzed` the seconds that the fuzzer was told to search, and
+    `built` the commands of builds, `fuzzed` the seconds that the fuzzer was to search, and
     `recorded` what went into tests/long-runs.json.
     """
 
@@ -128,7 +128,7 @@ class Rehearsal:
     # Machines.
 
     def _boot(self, flavour: str, argv: Sequence[str], files: Iterable[File] = (), timeout: float = 0,
-              on_line: Told | None = None, **_: object) -> machine.Outcome:
+              on_line: LineHandler | None = None, **_: object) -> machine.Outcome:
         del timeout
         flavours.kernel(flavour)
         self._look_at(files)
@@ -158,7 +158,7 @@ class Rehearsal:
             if not isinstance(content, bytes) and not Path(content).exists():
                 raise Fault(f"{name} of the machine: there is no {content}")
 
-    def _outcome(self, flavour: str, argv: Sequence[str], on_line: Told | None = None) -> machine.Outcome:
+    def _outcome(self, flavour: str, argv: Sequence[str], on_line: LineHandler | None = None) -> machine.Outcome:
         """The console of a machine in which all tests passed."""
         console = ["Linux version 6", "radix-mmu: Initializing Radix MMU", "KASAN init done",
                    *(f"nvlab| {line}" for line in printed(flavour, list(argv))),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from lab import limits
 from lab.kernels import flavours
 from lab.machine import machine
-from lab.machine.machine import Outcome, Told
+from lab.machine.machine import Outcome, LineHandler
 from lab.progress import note
 from lab.suites import judge
 from lab.suites.suite import Suite, log_path, payload
@@ -48,7 +48,7 @@ def judge_attack(outcome: Outcome) -> judge.Case:
     return judge.Case(CASE, True, "")
 
 
-def run(flavour: str, seconds: int, seed: int | None = None, on_text: Told = note) -> Outcome:
+def run(flavour: str, seconds: int, seed: int | None = None, on_text: LineHandler = note) -> Outcome:
     """Boots a flavour with the attack and returns the Outcome. The seed is shown."""
     words, timeout = command(seconds, seed)
     note(f"{flavour} attack: {seconds} s, seed {words[-1]}")

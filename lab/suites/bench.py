@@ -22,18 +22,18 @@ from lab.bench.figures import Boot, Series
 from lab.errors import CheckFailed, LabError
 from lab.kernels import build, flavours
 from lab.machine import machine, qemu
-from lab.machine.machine import File, Outcome, Told
+from lab.machine.machine import File, Outcome, LineHandler
 from lab.paths import BUILD, ROOT, write_atomic
 from lab.progress import note
 from lab.suites import judge
-from lab.suites.suite import Suite, log_path, payload as common_payload, told
+from lab.suites.suite import Suite, log_path, payload as common_payload, with_progress
 
 
 SUITE = "bench"
 BOOTS = 5
 RATIOS = ROOT / "lab/bench/ratios.json"
 RESULTS = BUILD / "bench"
-# How much worse a ratio may become before it is told; boots differ by less.
+# How much worse a ratio may become before it is reported; boots differ by less.
 MARGIN = 0.10
 # As of other suites.
 TIMEOUT = 60
@@ -54,7 +54,7 @@ def payload(flavour: str, common: Sequence[File]) -> list[File]:
 
 
 def boot(flavour: str, common: Sequence[File], full: bool, log: Path | None = None,
-         on_line: Told | None = None) -> Outcome:
+         on_line: LineHandler | None = None) -> Outcome:
     """Boots once and measures; the Outcome."""
     command = ["/bin/nvtest", "bench", *(() if full else ("short",))]
     return machine.boot(flavour, command, payload(flavour, common), limits.seconds(TIMEOUT),
@@ -62,7 +62,7 @@ def boot(flavour: str, common: Sequence[File], full: bool, log: Path | None = No
 
 
 def read(outcome: Outcome) -> Boot:
-    """The Boot that an Outcome tells of; CheckFailed when it tells of none."""
+    """The Boot that an Outcome has the figures of; CheckFailed when it has none."""
     try:
         return Boot.from_lines(judge.split(outcome.console)[0])
     except ValueError as error:
@@ -215,5 +215,5 @@ class BenchSuite(Suite):
         return judge_ratios(outcome, flavour)
 
     def run(self, flavour: str, times: int = 1, only: Sequence[str] = ()) -> Outcome:
-        return told(f"{flavour} {self.name}", lambda on_line: boot(
+        return with_progress(f"{flavour} {self.name}", lambda on_line: boot(
             flavour, common_payload(flavour), False, log=log_path(flavour, self.name), on_line=on_line))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-The programs of examples/, for the machine: built as their README tells, against a header that
+The programs of examples/, for the machine: built as their README says, against a header that
 pkg-config finds where it was installed, and Debian's Python for the one that is not built.
 """
 

@@ -40,7 +40,7 @@ _END_REASONS = {
 
 
 class Case(NamedTuple):
-    """One test: whether it passed, and what to tell when it did not."""
+    """One test: whether it passed, and what to print when it did not."""
     name: str
     ok: bool
     detail: str
@@ -78,7 +78,7 @@ def splats(kernel: Sequence[str]) -> list[str]:
 
 
 def end_status(harness: Sequence[str], nonce: str) -> int | None:
-    """The exit status the end marker tells, or None without a marker."""
+    """The exit status in the end marker, or None without a marker."""
     for line in reversed(harness):
         match = re.fullmatch(rf"end {re.escape(nonce)} status=(\d+)", line)
         if match:
@@ -90,7 +90,7 @@ def parts(outcome: Outcome, count: int) -> list[Outcome | None]:
     """
     The Outcomes of `count` commands that ran in one machine, in their order; None for one that never
     began. Each has what all of them share, the beginning of the machine and its end, and the status
-    that init tells of the command.
+    that init prints of the command.
     """
     begins: dict[int, int] = {}
     ends: dict[int, tuple[int, int]] = {}

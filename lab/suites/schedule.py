@@ -21,7 +21,7 @@ from typing import NamedTuple
 from lab import progress
 from lab.errors import CheckFailed, LabError
 from lab.kernels import build, flavours
-from lab.machine.machine import Outcome, Told
+from lab.machine.machine import Outcome, LineHandler
 from lab.paths import ROOT
 from lab.progress import note
 from lab.suites import suites, together
@@ -34,7 +34,7 @@ _OTHERS = 25
 
 
 def _end_with_parent() -> None:
-    """A build never outlives the run that wants it: it ends its own processes when told to end."""
+    """A build never outlives the run that wants it: it ends its own processes when asked to end."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
@@ -52,7 +52,7 @@ class Boots:
     show: is called in the caller's thread with each line of progress
     """
 
-    def __init__(self, wanted: Mapping[Key, Sequence[str]], show: Told) -> None:
+    def __init__(self, wanted: Mapping[Key, Sequence[str]], show: LineHandler) -> None:
         self.wanted = wanted
         self.show = show
         self.costs: dict[tuple[str, str], Cost] = {}
@@ -111,7 +111,7 @@ class Boots:
                     self._ready.put((-sum(_SECONDS.get(suite, _OTHERS) for _, suite in pairs), pairs))
 
     def _prepare(self, base: str) -> None:
-        """Makes a kernel ready in a process of its own, whose processor time can be told."""
+        """Makes a kernel ready in a process of its own, whose processor time can be measured."""
         if self._closing:
             raise LabError("interrupted")
         started = time.monotonic()

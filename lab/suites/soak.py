@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from lab.errors import CheckFailed, LabError
-from lab.machine.machine import Told
+from lab.machine.machine import LineHandler
 from lab.paths import ROOT
 from lab.progress import note
 from lab.suites import attack, judge, suites
@@ -61,8 +61,8 @@ PARTS = (
 )
 
 
-def _do(part: Part, show: Told) -> int:
-    """Runs a part and tells what came of it; how many of its cases failed."""
+def _do(part: Part, show: LineHandler) -> int:
+    """Runs a part and prints what came of it; how many of its cases failed."""
     started = time.monotonic()
     try:
         cases, spent = part.run()
@@ -76,7 +76,7 @@ def _do(part: Part, show: Told) -> int:
     return len(failed)
 
 
-def soak(minutes: float, parts: Sequence[Part] = PARTS, show: Told = print) -> int:
+def soak(minutes: float, parts: Sequence[Part] = PARTS, show: LineHandler = print) -> int:
     """
     Does one part after the other, all of them at least once, and begins none when the minutes have
     passed; how many cases failed.

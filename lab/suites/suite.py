@@ -16,7 +16,7 @@ from lab import limits
 from lab.errors import CheckFailed
 from lab.kernels import build, flavours
 from lab.machine import machine
-from lab.machine.machine import Argv, File, Outcome, Told
+from lab.machine.machine import Argv, File, Outcome, LineHandler
 from lab.paths import BUILD
 from lab.progress import note
 from lab.suites import judge
@@ -87,7 +87,7 @@ class Suite:
                 *judge.judge_machine(outcome, chosen.debug, chosen.lockdep)]
 
     def run(self, flavour: str, times: int = 1, only: Sequence[str] = ()) -> Outcome:
-        """Boots a flavour with the suite, tells every result as it comes, and returns the Outcome."""
+        """Boots a flavour with the suite, prints every result as it comes, and returns the Outcome."""
         return start(flavour, [self], self.command(times, only), self.limit(flavour, times))
 
 
@@ -100,11 +100,11 @@ def start(flavour: str, chosen: Sequence[Suite], command: Argv, limit: float) ->
     if flavours.flavour(flavour).debug:
         files.append(("lab/health", b""))
     log = log_path(flavour, "+".join(suite.name for suite in chosen))
-    return told(title, lambda on_line: machine.boot(
+    return with_progress(title, lambda on_line: machine.boot(
         flavour, command, files, limit, on_line=on_line, extra=chosen[0].emulator(flavour), log=log))
 
 
-def told(title: str, boot: Callable[[Told], Outcome]) -> Outcome:
+def with_progress(title: str, boot: Callable[[LineHandler], Outcome]) -> Outcome:
     """Runs boot(on_line), and says how far it is and what it took; the Outcome."""
     note(f"{title}: starting the machine")
     outcome = boot(_Teller(title))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from lab import limits
 from lab.kernels import flavours
 from lab.machine import machine
-from lab.machine.machine import Outcome, Told
+from lab.machine.machine import Outcome, LineHandler
 from lab.progress import note
 from lab.suites import judge
 from lab.suites.attack import AttackSuite
@@ -97,7 +97,7 @@ def verdict(outcome: Outcome, flavour: str, name: str, only: Sequence[str] = ())
 
 
 def run_program(flavour: str, what: str, timeout: float,
-                on_text: Told | None = None) -> tuple[list[str], list[judge.Case]]:
+                on_text: LineHandler | None = None) -> tuple[list[str], list[judge.Case]]:
     """
     Runs `nvtest WHAT`, which is for people; (what it printed, the cases that failed). The time
     limit is that of a quiet machine.

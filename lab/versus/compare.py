@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Everything that is compared, as cases that pass or fail, and the page that tells it."""
+"""Everything that is compared, as cases that pass or fail, and the page about it."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,8 +17,8 @@ OLD, NEW, MODERN = "5.10-2018", "5.10", "6.12-64k"
 class Comparison:
     """One run: `cases` as they come, what the page is made of, and what could not run."""
 
-    def __init__(self, tell: Callable[[Case], object]) -> None:
-        self.tell = tell
+    def __init__(self, report: Callable[[Case], object]) -> None:
+        self.report = report
         self.passed = self.failed = 0
         self.not_run: list[str] = []
         self.same: dict[str, int] = {}
@@ -28,10 +28,10 @@ class Comparison:
         self.costs: dict[str, dict[str, int]] = {}
 
     def case(self, case: Case) -> None:
-        """Counts a case and tells it."""
+        """Counts a case and reports it."""
         self.passed += case.ok
         self.failed += not case.ok
-        self.tell(case)
+        self.report(case)
 
     def whole(self) -> bool:
         """Says whether there is enough for a page: both drivers ran."""
@@ -79,7 +79,7 @@ class Comparison:
             return None
         count, found = answers.against_recorded(live, old)
         self.case(Case(f"{OLD}: {count} answers are those that were recorded",
-                       not found and count == len(old), _told(found)))
+                       not found and count == len(old), _in_words(found)))
         self.costs[OLD] = answers.costs(live)
         return live
 
@@ -102,7 +102,7 @@ class Comparison:
                 self.differences = found
         strange = [difference for difference in found if not difference.defect]
         self.case(Case(f"{flavour}: {count - len(found)} answers are those {whose}, {len(found)} "
-                       "differ by a defect", not strange and count > len(found), _told(strange)))
+                       "differ by a defect", not strange and count > len(found), _in_words(strange)))
 
     def _ours(self, suite: str) -> None:
         outcome = suites.run_suite(NEW, suite)
@@ -151,15 +151,15 @@ class Comparison:
                            not different, different))
 
 
-def _told(differences: Sequence[answers.Difference]) -> str:
+def _in_words(differences: Sequence[answers.Difference]) -> str:
     return "\n".join(f"{item.key}: {item.old!r} became {item.new!r}"
                      + (f" ({item.defect})" if item.defect else ", which no defect names")
                      for item in differences)
 
 
-def run(write: bool, tell: Callable[[Case], object]) -> Comparison:
+def run(write: bool, report: Callable[[Case], object]) -> Comparison:
     """Runs the comparison and writes or checks the page; the Comparison."""
-    comparison = Comparison(tell)
+    comparison = Comparison(report)
     comparison.run()
     if comparison.whole():
         if write:

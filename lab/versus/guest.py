@@ -27,7 +27,7 @@ def run(flavour: str) -> list[str]:
     # With the driver of 2018 the test may fail; what the guest said counts.
     if sum(line.startswith("guest: ") for line in lines) < 10:
         case, *_ = judge.judge_tests(outcome, [TEST])
-        raise CheckFailed(f"{flavour}: the guest told no device tree\n{case.detail}")
+        raise CheckFailed(f"{flavour}: the guest showed no device tree\n{case.detail}")
     return lines
 
 

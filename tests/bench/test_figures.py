@@ -18,7 +18,7 @@ def test_boot_takes_the_median_and_of_calls_the_least():
 
 @pytest.mark.parametrize("start", ["bench-info page", "bench-info leaves", "bench-info len", "bench "])
 def test_boot_that_did_not_end_is_none(start):
-    with pytest.raises(ValueError, match="the benchmark tells no"):
+    with pytest.raises(ValueError, match="the benchmark has no"):
         Boot.from_lines([line for line in lines() if not line.startswith(start)])
 
 

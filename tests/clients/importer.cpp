@@ -48,7 +48,7 @@ private:
 	std::vector<char> bytes_;
 };
 
-template <typename T> void tell(const std::string &path, const char *what, T value)
+template <typename T> void print(const std::string &path, const char *what, T value)
 {
 	std::printf("%s: %s 0x%llx\n", path.c_str(), what, static_cast<unsigned long long>(value));
 }
@@ -72,15 +72,15 @@ bool record(const std::string &path, const Buffer &buffer, std::size_t at, std::
 		auto type = buffer.get<vfio_region_info_cap_type>(at);
 
 		std::printf("%s: kind %s\n", path.c_str(), kind(type));
-		tell(path, "type", type.type);
-		tell(path, "subtype", type.subtype);
+		print(path, "type", type.type);
+		print(path, "subtype", type.subtype);
 		break;
 	}
 	case VFIO_REGION_INFO_CAP_NVLINK2_SSATGT:
-		tell(path, "tgt", buffer.get<vfio_region_info_cap_nvlink2_ssatgt>(at).tgt);
+		print(path, "tgt", buffer.get<vfio_region_info_cap_nvlink2_ssatgt>(at).tgt);
 		break;
 	case VFIO_REGION_INFO_CAP_NVLINK2_LNKSPD:
-		tell(path, "link_speed",
+		print(path, "link_speed",
 		     buffer.get<vfio_region_info_cap_nvlink2_lnkspd>(at).link_speed);
 		break;
 	default:
@@ -96,10 +96,10 @@ void region(const std::string &path)
 	std::size_t at = info.flags & VFIO_REGION_INFO_FLAG_CAPS ? info.cap_offset : 0;
 	unsigned int unknown = 0;
 
-	tell(path, "index", info.index);
-	tell(path, "flags", info.flags);
-	tell(path, "size", info.size);
-	tell(path, "offset", info.offset);
+	print(path, "index", info.index);
+	print(path, "flags", info.flags);
+	print(path, "size", info.size);
+	print(path, "offset", info.offset);
 	while (at) {
 		const auto header = buffer.get<vfio_info_cap_header>(at);
 

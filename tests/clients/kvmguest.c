@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The first program of the KVM guest: tells what its device tree says of GPUs and bridges, then
+ * The first program of the KVM guest: prints what its device tree says of GPUs and bridges, then
  * stores to and loads from guest-physical addresses for the host, which asks over the console:
  *
  *	store 0x400000000000 0x1234   ->  nvguest: stored
  *	load 0x400000000000           ->  nvguest: loaded 0x1234
  *
  * What it says begins with "nvguest: ". First the tree, a line a fact, with phandles followed to
- * the nodes they name and nodes told by their paths; then "nvguest: ready".
+ * the nodes they name and nodes found by their paths; then "nvguest: ready".
  */
 #define _GNU_SOURCE
 #include <dirent.h>

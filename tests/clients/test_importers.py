@@ -88,7 +88,7 @@ def test_cxx_decodes_the_golden_blob(importer, name):
     assert run(sys.executable, MODULE, "--byteorder=little", path) == (0, wanted, "")
 
 
-def test_cxx_tells_what_python_tells(importer, tmp_path):
+def test_cxx_shows_what_python_shows(importer, tmp_path):
     """Of a record that lacks, one that nobody knows, and a region that is none of NVLink2's."""
     whole = (golden.FOLDER / "atsd.bin").read_bytes()
     paths = [golden.without("atsd.bin", name, tmp_path) for name in ("ssatgt", "lnkspd")]
@@ -287,7 +287,7 @@ def test_python_has_the_numbers_of_the_header(tmp_path):
      "id of struct vfio_info_cap_header is at 0 with 1 bytes here, not at 0 with 2"),
 ])
 def test_python_asserts_the_layout(tmp_path, old, new, says):
-    """Also where Python was told to leave assertions out."""
+    """Also where Python has to leave assertions out."""
     text = MODULE.read_text("utf-8")
     assert text.count(old) == 1
     (tmp_path / "vfio_nvlink2.py").write_text(text.replace(old, new), "utf-8")

@@ -102,7 +102,7 @@ def test_qemu_takes_no_region_for_the_other(harness, name):
     (r"(\t__aligned_u64 tgt;|\t__u64 tgt;)", r"\t__u64 __before;\n\1"),
 ])
 def test_qemu_reads_something_else_with_a_wrong_header(old, new, tmp_path):
-    """The decoding test tells of a header that went wrong."""
+    """The decoding test finds a header that went wrong."""
     header = tmp_path / "linux/vfio_nvlink2.h"
     header.parent.mkdir()
     text, count = re.subn(old, new, HEADER.read_text("utf-8"))

@@ -36,7 +36,7 @@ def build(program, compiler, flags, include):
 
 
 def run(program, cpu_seconds=120, **environment):
-    """One run of all tests, as run_program() tells it."""
+    """One run of all tests, as run_program() returns it."""
     return run_program(program, cpu_seconds, GOLDEN=str(ROOT / "generated/user/golden"),
                        **environment)
 

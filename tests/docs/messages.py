@@ -97,7 +97,7 @@ def of_driver(tree):
             else:
                 found.append(Message(_plain(texts[0]), path.name))
     if flaws and not sentence:
-        raise SourceError("flaws of the device tree, and no nvlink2_bad() that tells them")
+        raise SourceError("flaws of the device tree, and no nvlink2_bad() that prints them")
     # The last thing that sentence is given is the flaw.
     found += [Message(f"{sentence.removesuffix('<>')}{text}", file) for text, file in flaws]
     return found
@@ -160,10 +160,10 @@ def differences(tree):
     """Sentences about messages without an entry, entries without a message, and half ones."""
     sources, page = of_sources(tree), of_page(tree)
     true = {message.text: message.file for message in sources}
-    told = [text for text, _ in page]
-    found = [f"{true[text]}: {text!r} has no entry in {PAGE}" for text in true if text not in told]
-    found += [f"{PAGE}: nothing prints {text!r}" for text in told if text not in true]
-    found += [f"{PAGE}: {text!r} has two entries" for text in set(told) if told.count(text) > 1]
+    listed = [text for text, _ in page]
+    found = [f"{true[text]}: {text!r} has no entry in {PAGE}" for text in true if text not in listed]
+    found += [f"{PAGE}: nothing prints {text!r}" for text in listed if text not in true]
+    found += [f"{PAGE}: {text!r} has two entries" for text in set(listed) if listed.count(text) > 1]
     found += [f"{PAGE}: {text!r}: its entry has no {part}" for text, entry in page
               for part in PARTS if not re.search(rf"^\*\*{part}:\*\* \S", entry, re.M)]
     return found

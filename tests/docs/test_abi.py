@@ -73,8 +73,8 @@ def test_flaws_of_the_simulator_are_listed():
     real = set(re.findall(r'\[SIM_\w+\]\s+= "([\w-]+)"', text)) - {"none"}
     entry, = [entry for path, entries in abi.read(ROOT / "docs/ABI") for entry in entries
               if entry.what.endswith("/flaw")]
-    told = entry.tags["Description"].partition("One of")[2]
-    assert set(re.findall(r"``([\w-]+)``", told)) == real and len(real) >= 28
+    listed = entry.tags["Description"].partition("One of")[2]
+    assert set(re.findall(r"``([\w-]+)``", listed)) == real and len(real) >= 28
 
 
 @pytest.mark.parametrize("file, old, new, sentence", [
@@ -100,7 +100,7 @@ def test_flaws_of_the_simulator_are_listed():
      'debugfs_create_file("hooks"',
      "nvlink2-sim/new: no entry"),
 ])
-def test_one_too_many_or_too_few_is_told(tree, file, old, new, sentence):
+def test_one_too_many_or_too_few_is_reported(tree, file, old, new, sentence):
     edit(tree, file, old, new)
     assert [line for line in abi.differences(tree) if sentence in line]
 
@@ -121,7 +121,7 @@ def test_one_too_many_or_too_few_is_told(tree, file, old, new, sentence):
     ("kernel/sim/sim_main.c", 'debugfs_create_file("hooks"', 'debugfs_create_u32("hooks"',
      "not understood"),
 ])
-def test_what_is_not_in_the_form_is_told(tree, file, old, new, sentence):
+def test_what_is_not_in_the_form_is_reported(tree, file, old, new, sentence):
     edit(tree, file, old, new)
     with pytest.raises(abi.AbiError, match=sentence):
         abi.differences(tree)

@@ -32,13 +32,13 @@ def test_script_prints_what_the_page_shows(tmp_path):
 
 
 def test_guest_step_names_the_tests_of_the_suite():
-    told = re.findall(r"ok \d+ - (kvm_\w+)", PAGE)
-    assert told == suites.names("kvm")
+    named = re.findall(r"ok \d+ - (kvm_\w+)", PAGE)
+    assert named == suites.names("kvm")
 
 
 def test_every_target_of_make_exists():
     for folder in (".", "kernel", "tools/nvlink2-info"):
         made = set(re.findall(r"^([\w-]+):", (ROOT / folder / "Makefile").read_text("utf-8"), re.M))
         where = "" if folder == "." else f"-C {folder} (?:SIM=0 )?"
-        told = set(re.findall(rf"(?:^|&& )make {where}([a-z][a-z_-]*)(?:$| )", PAGE, re.M))
-        assert told and told <= made, told - made
+        named = set(re.findall(rf"(?:^|&& )make {where}([a-z][a-z_-]*)(?:$| )", PAGE, re.M))
+        assert named and named <= made, named - made

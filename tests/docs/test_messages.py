@@ -69,8 +69,8 @@ OPEN = "static u64 nvlink2_kvm_lpid(struct kvm *kvm)\n{\n\treturn kvm->arch.lpid
     ("kernel/compat.h", "does not know Linux 7.3", "does not know Linux 7.4", "7.4 and later yet"),
     ("kernel/Makefile", "No kernel build tree", "No build tree",
      "'No build tree at KDIR=<>. Install"),
-    (CHECK, "tells no version of a kernel", "is a mystery", "'<> is a mystery' has no entry"),
-    (messages.PAGE, "<file> tells no version", "<file> tells some version", "has no entry"),
+    (CHECK, "names no version of a kernel", "is a mystery", "'<> is a mystery' has no entry"),
+    (messages.PAGE, "<file> names no version", "<file> names some version", "has no entry"),
     (messages.PAGE, "or build with SIM=0>\n", "or build with SIM=0>\nNobody says this\n",
      "nothing prints 'Nobody says this'"),
     (messages.PAGE, "device tree: <node>: <property>: leads to no node\n",
@@ -79,7 +79,7 @@ OPEN = "static u64 nvlink2_kvm_lpid(struct kvm *kvm)\n{\n\treturn kvm->arch.lpid
     (messages.PAGE, "**Cause:** firmware that writes another", "Firmware that writes another",
      "its entry has no Cause"),
 ])
-def test_one_too_many_or_too_few_is_told(tree, file, old, new, sentence):
+def test_one_too_many_or_too_few_is_reported(tree, file, old, new, sentence):
     edit(tree, file, old, new)
     found = messages.differences(tree)
     assert [line for line in found if sentence in line], found
@@ -88,9 +88,9 @@ def test_one_too_many_or_too_few_is_told(tree, file, old, new, sentence):
 @pytest.mark.parametrize("file, old, new, sentence", [
     (LPAR, OPEN, OPEN.replace("{\n", "{\n\tpr_info(format);\n"), "is no literal"),
     (TOPOLOGY, '"leads to no node"', "why", "neither words nor"),
-    (CHECK, "no \"$version tells no version of a kernel\"", "no $sentence", "not understood"),
+    (CHECK, "no \"$version names no version of a kernel\"", "no $sentence", "not understood"),
 ])
-def test_what_cannot_be_read_is_told(tree, file, old, new, sentence):
+def test_what_cannot_be_read_is_reported(tree, file, old, new, sentence):
     edit(tree, file, old, new)
     with pytest.raises(messages.SourceError, match=sentence):
         messages.of_sources(tree)

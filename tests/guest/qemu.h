@@ -46,7 +46,7 @@ void run_guest(void);
 
 void guest_connect(void);
 const char *guest_wait(const char *line);
-void guest_tell(void);
+void guest_show(void);
 void guest_must_have_said(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void guest_store(uint64_t gpa, uint64_t value);
 uint64_t guest_load(uint64_t gpa);

@@ -168,7 +168,7 @@ const char *guest_wait(const char *line)
 }
 
 /* Tells all that it has said so far, for comparing it with another guest. */
-void guest_tell(void)
+void guest_show(void)
 {
 	static const char mark[] = "nvguest: ";
 	char *at = heard;

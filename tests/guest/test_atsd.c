@@ -161,7 +161,7 @@ static void empty_region_cannot_be_touched_D1(void)
 }
 
 /* A link that has to share says so, once for each device. */
-static void sharing_is_told_once_D25(void)
+static void sharing_is_reported_once_D25(void)
 {
 	unsigned int lines, matches, i;
 
@@ -192,6 +192,6 @@ const struct test atsd_tests[] = {
 	TEST(atsd, other_accesses_are_einval_D17),
 	TEST(atsd, faulting_write_leaves_the_register_N1),
 	TEST(atsd, empty_region_cannot_be_touched_D1),
-	TEST(atsd, sharing_is_told_once_D25),
+	TEST(atsd, sharing_is_reported_once_D25),
 	{ NULL, NULL }
 };

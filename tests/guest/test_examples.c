@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The programs of examples/: each tells of a GPU and of a bridge what the simulator has. */
+/* The programs of examples/: each shows of a GPU and of a bridge what the simulator has. */
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -90,7 +90,7 @@ void run_guest(void)
 	guest_connect();
 	qmp("{\"execute\":\"cont\"}");
 	guest_wait("ready");
-	guest_tell();
+	guest_show();
 }
 
 /* The properties that the guest's own drivers go by, each with the host's numbers. */

@@ -174,7 +174,7 @@ static void failed_bind_fails_the_open_D9(void)
 }
 
 /* Told in the log; the close goes on. */
-static void failed_unbind_is_told(void)
+static void failed_unbind_is_reported(void)
 {
 	int fd;
 
@@ -208,7 +208,7 @@ const struct test lpar_tests[] = {
 	TEST(lpar, bound_at_open_and_unbound_at_close),
 	TEST(lpar, bridge_is_not_bound),
 	TEST(lpar, failed_bind_fails_the_open_D9),
-	TEST(lpar, failed_unbind_is_told),
+	TEST(lpar, failed_unbind_is_reported),
 	{ NULL, NULL }
 };
 

@@ -86,7 +86,7 @@ static void killed_vmm_leaves_the_binding_D4(void)
 	close_and_unbind(gpu, bound_lpid(gpu), fd);
 }
 
-static void opened_without_vm_is_told_once_D8(void)
+static void opened_without_vm_is_reported_once_D8(void)
 {
 	const char *gpu;
 
@@ -241,7 +241,7 @@ const struct test lpar_life_tests[] = {
 };
 
 const struct test partition_tests[] = {
-	TEST(lpar, opened_without_vm_is_told_once_D8),
+	TEST(lpar, opened_without_vm_is_reported_once_D8),
 	TEST(lpar, no_provider_refuses_a_vm),
 	TEST(lpar, powernv_binds),
 	TEST(lpar, firmware_codes_are_translated_D24),

@@ -82,7 +82,7 @@ static void bridge_sharing_atsd_equals_golden(void)
 	CHECK(log_has("ibm,mmio-atsd", "link 2", "shares"));
 }
 
-static void unknown_speed_is_told(void)
+static void unknown_speed_is_reported(void)
 {
 	struct vfio_nvlink2_region region;
 	uint8_t buf[256];
@@ -214,7 +214,7 @@ const struct test region_tests[] = {
 	TEST(region, bridges_equal_golden),
 	TEST(region, bridge_without_atsd_equals_golden),
 	TEST(region, bridge_sharing_atsd_equals_golden),
-	TEST(region, unknown_speed_is_told),
+	TEST(region, unknown_speed_is_reported),
 	TEST(region, short_argsz_writes_no_capability),
 	TEST(region, long_argsz_writes_no_more),
 	TEST(region, index_behind_the_last_is_einval),

@@ -58,7 +58,7 @@ def child(script, *arguments):
                             stdout=subprocess.PIPE, stdin=subprocess.PIPE)
 
 
-def test_old_entry_goes_and_its_room_is_told(home, capsys):
+def test_old_entry_goes_and_its_room_is_reported(home, capsys):
     old = entry(home, "roots/trixie-python3-18411f62", 31, megabytes=3)
     new = entry(home, "roots/bookworm-qemu-1", 29)
     assert ageing.prune() == ["roots/trixie-python3-18411f62"]
@@ -78,7 +78,7 @@ def test_days_are_the_users(home, monkeypatch, text, goes):
 
 
 @pytest.mark.parametrize("text", ["-1", "a month", "nan", "inf"])
-def test_days_that_are_no_number_are_told_and_nothing_goes(home, monkeypatch, capsys, text):
+def test_days_that_are_no_number_are_reported_and_nothing_goes(home, monkeypatch, capsys, text):
     old = entry(home, "busybox", 50)
     monkeypatch.setenv(ageing.VARIABLE, text)
     with pytest.raises(LabError, match=f"NVLINK2_CACHE_DAYS={text}: expected a number of days"):

@@ -37,23 +37,23 @@ def test_better_is_well():
 
 
 @pytest.mark.parametrize("name, factor", [("read-64k", 1 / 1.12), ("load-sequential", 1.12)])
-def test_worse_by_more_than_the_margin_is_told(name, factor):
+def test_worse_by_more_than_the_margin_is_reported(name, factor):
     was = known()["here"][name]
     assert set(failures(known(**{name: was * factor}))) == {name}
     assert not failures(known(**{name: was * (1 + (factor - 1) * 0.8)}))
 
 
-def test_ratio_that_nothing_measures_is_told():
+def test_ratio_that_nothing_measures_is_reported():
     assert "take it out" in failures(known(gone=1))["gone"]
 
 
-def test_ratio_that_is_not_committed_is_told():
+def test_ratio_that_is_not_committed_is_reported():
     ratios = known()
     del ratios["here"]["block"]
     assert "make bench-ratios" in failures(ratios)["block"]
 
 
-def test_kernel_without_ratios_is_told():
+def test_kernel_without_ratios_is_reported():
     assert "no ratios of here" in failures({})["here"]
 
 
@@ -62,7 +62,7 @@ def test_run_that_did_not_end_fails_every_ratio():
 
 
 def test_measuring_needs_an_end():
-    with pytest.raises(CheckFailed, match="the benchmark tells no page"):
+    with pytest.raises(CheckFailed, match="the benchmark has no page"):
         bench.read(outcome(lines()[1:]))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A kernel that will not do is told in one sentence, before a compiler has its say."""
+"""A kernel that will not do is named in one sentence, before a compiler has its say."""
 
 import re
 import subprocess
@@ -53,7 +53,7 @@ def test_supported_kernel_passes(tmp_path, version):
 
 
 @pytest.mark.parametrize("version", BAD)
-def test_other_kernel_is_told_in_one_sentence(tmp_path, version):
+def test_other_kernel_is_named_in_one_sentence(tmp_path, version):
     folder = make_tree(tmp_path, version)
     status, says = check(folder)
     assert status == 1 and says.count("\n") == 1
@@ -86,7 +86,7 @@ def test_option_that_is_off_is_missing(tmp_path):
     assert "CONFIG_PPC_POWERNV" in check(folder)[1]
 
 
-def test_unprepared_tree_is_told(tmp_path):
+def test_unprepared_tree_is_reported(tmp_path):
     status, says = check(tmp_path)
     assert status == 1 and "is not prepared" in says and "modules_prepare" in says
 

@@ -61,7 +61,7 @@ def test_version_of_a_package(root):
 
 
 def test_another_qemu_is_refused(root, monkeypatch):
-    """A suite that moved on to a QEMU without NVLink2 is told as that."""
+    """A suite that moved on to a QEMU without NVLink2 is reported as that."""
     (root.path / ".packages").write_text("qemu-system-ppc_1%3a10.0.2+ds-2_ppc64el.deb\n")
     monkeypatch.setattr(privateroot, "packages", lambda *_, **__: root)
     with pytest.raises(LabError, match=r"is 1:10\.0\.2\+ds-2, and the client tests are for 7\.2"):

@@ -69,8 +69,8 @@ def test_process_that_dies_has_failed(tmp_path):
     assert last == "1 passed, 1 failed"
 
 
-def test_full_disk_is_told_with_the_file_and_the_room(tmp_path):
+def test_full_disk_is_reported_with_the_file_and_the_room(tmp_path):
     text = "def test_full(): raise OSError(28, 'No space left on device', '/there/file')\n"
     run(tmp_path, text)
-    told = (tmp_path / "output").read_text("utf-8")
-    assert "no room on the disk for /there/file: a whole run needs about" in told
+    output = (tmp_path / "output").read_text("utf-8")
+    assert "no room on the disk for /there/file: a whole run needs about" in output

@@ -152,7 +152,7 @@ def test_key_follows_the_configuration_and_the_compiler(monkeypatch, tmp_path):
     assert all(key.startswith("6.12-6.12.") and "~" not in key for key in keys)
 
 
-def test_series_without_patches_is_told():
+def test_series_without_patches_is_reported():
     with pytest.raises(LabError, match="kernel/patches/6.11 has no patch"):
         debugkernel.patches("6.11")
 
@@ -204,7 +204,7 @@ def test_patches_of_the_series_come_after_those_that_mend(ours):
         debugkernel.patches("7.2", debugkernel.NPU2)
 
 
-def test_kind_without_its_sources_is_told(ours):
+def test_kind_without_its_sources_is_reported(ours):
     (ours / "kernel/powernv/npu2.c").unlink()
     with pytest.raises(LabError, match="kernel/powernv has no C file"):
         debugkernel.sources(debugkernel.NPU2)
@@ -318,13 +318,13 @@ def test_npu2_is_in_the_tree_before_it_is_configured(build):
     assert [path.read_text() for path in place.iterdir()] == ["Debian's\n"]
 
 
-def test_npu2_that_was_not_compiled_is_told(build):
+def test_npu2_that_was_not_compiled_is_reported(build):
     build.compiled = ("pci.o",)
     with pytest.raises(LabError, match="no file of kernel/powernv was compiled"):
         build.make(debugkernel.NPU2)
 
 
-def test_sources_that_change_before_they_are_copied_are_told(build, ours, monkeypatch):
+def test_sources_that_change_before_they_are_copied_are_reported(build, ours, monkeypatch):
     patch = build.run
 
     def run(words, *more):

@@ -47,7 +47,7 @@ def test_folder_that_cannot_be_made_is_named(tmp_path):
     assert not (tmp_path / "kernel").exists()
 
 
-def test_room_is_told_of_folders_that_are_not_there_yet(monkeypatch, tmp_path):
+def test_room_covers_folders_that_are_not_there_yet(monkeypatch, tmp_path):
     monkeypatch.setenv("NVLINK2_CACHE", str(tmp_path / "not/yet"))
     said = paths.disk_full(FULL)
     assert re.fullmatch(SENTENCE.format(":"), said) and f"free in {tmp_path}/not/yet" in said

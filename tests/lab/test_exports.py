@@ -79,7 +79,7 @@ def rows(table):
     return {line[0]: line[1:] for line in lines}
 
 
-def test_symvers_tells_the_kind_of_export(tmp_path):
+def test_symvers_has_the_kind_of_export(tmp_path):
     assert exports.symvers(written(tmp_path, SYMVERS)) == {
         "of_node_get": "yes", "iommu_add_device": "GPL", "kvm_thing": "GPL"}
 
@@ -92,12 +92,12 @@ def test_symvers_tells_the_kind_of_export(tmp_path):
     (SYMVERS.replace("\t", " "), "line 1 is no symbol"),
     (b"\x7fELF\xff\n", "it is no text"),
 ])
-def test_broken_symvers_is_told(tmp_path, content, why):
+def test_broken_symvers_is_reported(tmp_path, content, why):
     with pytest.raises(LabError, match=f"Module.symvers: {why}: `python3 -m lab clean --cache`"):
         exports.symvers(written(tmp_path, content))
 
 
-def test_missing_symvers_is_told(tmp_path):
+def test_missing_symvers_is_reported(tmp_path):
     with pytest.raises(LabError, match="is missing: .*fetch --refresh"):
         exports.symvers(tmp_path / "Module.symvers")
 
@@ -110,7 +110,7 @@ def test_missing_symvers_ends_the_command(monkeypatch, tmp_path, capsys):
     assert not said.out and "Module.symvers is missing" in said.err
 
 
-def test_missing_nm_is_told(monkeypatch, tmp_path):
+def test_missing_nm_is_reported(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LabError, match="powerpc64le-linux-gnu-nm is missing: run `sh setup.sh"):
         exports.undefined(tmp_path / "npu2.o")
@@ -124,7 +124,7 @@ def test_undefined_symbols_of_an_object(monkeypatch):
         exports.undefined("npu2.o")
 
 
-def test_object_that_nm_cannot_read_is_told(tmp_path):
+def test_object_that_nm_cannot_read_is_reported(tmp_path):
     assert shutil.which(f"{exports.CROSS}nm"), "run `sh setup.sh test`"
     broken = tmp_path / "npu2.o"
     broken.write_bytes(b"no object")
@@ -150,7 +150,7 @@ def test_modpost_has_to_agree():
         exports.agree("6.12-64k", kernel, {"a"}, 2)
 
 
-def test_source_that_does_not_compile_is_told(monkeypatch, tmp_path):
+def test_source_that_does_not_compile_is_reported(monkeypatch, tmp_path):
     kernel = exports.flavours.Kernel("6.12", tmp_path, [], tmp_path)
     monkeypatch.setattr(exports.flavours, "kernel", lambda name: kernel)
     with pytest.raises(LabError, match="npu2.c does not compile against the headers of 6.12-64k"):

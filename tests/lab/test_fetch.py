@@ -187,7 +187,7 @@ def test_security_updates_come_from_their_archive(monkeypatch):
     ("E: The repository 'http://x.example suite Release' does not have a Release file.", True),
     ("E: Failed to fetch http://x.example/Release  Could not resolve 'x.example'", False),
 ])
-def test_suite_that_is_gone_is_told_from_a_network_that_is(monkeypatch, tmp_path, said, gone):
+def test_suite_that_is_gone_is_known_from_a_network_that_is(monkeypatch, tmp_path, said, gone):
     monkeypatch.setenv("NVLINK2_CACHE", str(tmp_path))
 
     def answer(command):

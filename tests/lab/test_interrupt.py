@@ -3,7 +3,7 @@
 Ctrl-C, and a signal that ends a run, leave no process, no lock and no temporary file.
 
 A run is a real one, in a copy of the tests. Only what costs time is played: an emulator and a
-kernel's build are programs that sleep. A mark in the environment tells their processes from others.
+kernel's build are programs that sleep. Their processes have a mark in the environment.
 """
 
 import fcntl

@@ -183,7 +183,7 @@ def test_debugging_is_not_believed_from_elsewhere(said, instead):
     assert said in DEBUG and not health(DEBUG.replace(said, instead)).ok
 
 
-def test_debugging_tells_what_hindered_it():
+def test_debugging_says_what_hindered_it():
     text = DEBUG.replace("health: kmemleak searched", "cannot write kmemleak: not permitted")
     assert "not permitted" in health(text).detail
 

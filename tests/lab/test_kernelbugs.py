@@ -19,7 +19,7 @@ SHOWN = {
 
 
 def verdict(bug, text):
-    """(whether it counts as shown, what is told)"""
+    """(whether it counts as shown, what is printed)"""
     outcome = Outcome(text.splitlines(), "5eed", "end", 1.0, 0)
     case = kernelbugs.judge_fault(outcome, bug.test)
     return case.ok, case.detail
@@ -35,7 +35,7 @@ def test_fault_is_known_by_its_own_words(bug):
     assert not verdict(bug, BEGUN + SHOWN[bug].replace("] ", "] nvlab| "))[0]
 
 
-def test_silent_kernel_is_told():
+def test_silent_kernel_is_reported():
     ok, detail = verdict(FIRST, BEGUN + "[    1.0] nvlab| ok 1 - it\n")
     assert not ok and "did not complain: it has the fault no more" in detail
     ok, detail = verdict(FIRST, "")

@@ -56,7 +56,7 @@ def test_table_of_what_never_ran_is_not_made(page):
     assert page.read_text() == before
 
 
-def test_page_without_a_place_is_told(page):
+def test_page_without_a_place_is_reported(page):
     page.write_text("# Kernels\n")
     run_all()
     with pytest.raises(LabError, match="kernels.md has no place for the table"):

@@ -119,7 +119,7 @@ def test_pylint_that_sees_nothing_is_an_error(monkeypatch):
         lint.CHECKS["pylint"]()
 
 
-def test_line_a_configuration_does_not_take_is_told():
+def test_line_a_configuration_does_not_take_is_reported():
     fragment = "# a comment\nCONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\n"
     assert kernelmake.lost_lines(fragment, "CONFIG_A=y\nCONFIG_B=y\n# CONFIG_C is not set\n") \
         == ["CONFIG_B=m"]

@@ -3,7 +3,7 @@
 Every target of the Makefile that `make test` leaves out can still start.
 
 Each is rehearsed (lab/rehearsal): its recipe and its program run, and nothing is built, booted or
-fetched. Faults that would keep a target from starting are planted too, and have to be told.
+fetched. Faults that would keep a target from starting are planted too, and have to be reported.
 """
 
 import re
@@ -162,7 +162,7 @@ def test_kernel_can_be_built(name, monkeypatch, tmp_path):
     assert flavours.kernel(name).vmlinux.is_file()
 
 
-# Faults. Each is planted, and the check of a target has to tell it.
+# Faults. Each is planted, and the check of a target has to report it.
 
 
 def edited(tmp_path, name, old, new):
@@ -186,18 +186,18 @@ def edited(tmp_path, name, old, new):
     ("test-deb", "lab.packages.cleanroot", "tests.packaging.clean"),
     ("test-debug", "-k debug", "-k bug5"),
     ("test-clients", "tests/clients -k", "tests/client -k")])
-def test_fault_of_the_makefile_is_told(name, old, new, target, tmp_path):
+def test_fault_of_the_makefile_is_reported(name, old, new, target, tmp_path):
     makefile = edited(tmp_path, "Makefile", old, new)
     with pytest.raises(recipe.Fault):
         target(name, "SEED=1", makefile=makefile)
 
 
-def test_fuzzer_that_is_not_told_how_long_is_told(target, tmp_path):
+def test_fuzzer_that_has_no_time_is_reported(target, tmp_path):
     makefile = edited(tmp_path, "Makefile", "NVLINK2_FUZZ_SECONDS", "NVLINK2_FUZZ_TIME")
     assert target("fuzz", "SECONDS=7", makefile=makefile).fuzzed == []
 
 
-def told(target, name):
+def complaint(target, name):
     """How a target with a fault ends: its exit statuses, or the fault in words."""
     try:
         return target(name).statuses
@@ -216,13 +216,13 @@ def told(target, name):
     ("attack", attack, "command", lambda *_: (["/bin/nvtest", "hostile"], 1), [1]),
     ("bench", bench, "BUDGETS", (("gate", 1.0, ["abi-tests/gone"]),), "abi-tests/gone"),
     ("test-deb", rehearse.cleanroot, "HERE", ROOT / "tests", "no script")])
-def test_fault_of_a_program_is_told(name, module, attribute, value, says, target, monkeypatch):
+def test_fault_of_a_program_is_reported(name, module, attribute, value, says, target, monkeypatch):
     monkeypatch.setattr(module, attribute, value)
-    said = told(target, name)
+    said = complaint(target, name)
     assert said == says or isinstance(said, str) and isinstance(says, str) and says in said
 
 
-def test_soak_part_of_a_suite_that_is_gone_is_told(target, monkeypatch):
+def test_soak_part_of_a_suite_that_is_gone_is_reported(target, monkeypatch):
     parts = (*soak.PARTS, soak.Part("gone", lambda: soak._suite("6.12-4k", "gone", 1)))  # pylint: disable=protected-access
     monkeypatch.setattr(soak.soak, "__defaults__", (parts, print))
     assert target("soak").statuses == [1]
@@ -237,7 +237,7 @@ def test_soak_part_of_a_suite_that_is_gone_is_told(target, monkeypatch):
      "PPC_POWERNV_NPU2", "PPC_POWERNV_NPU9", "has no option PPC_POWERNV_NPU2"),
     ("kernel/patches/6.12/0001-powerpc-mm-iommu-leave-the-RCU-section-when-device-m.patch",
      "arch/powerpc/mm", "arch/powerpc/m", "has no arch/powerpc/m/")])
-def test_patch_that_does_not_fit_is_told(file, old, new, says, monkeypatch, tmp_path):
+def test_patch_that_does_not_fit_is_reported(file, old, new, says, monkeypatch, tmp_path):
     planted = edited(tmp_path, file, old, new)
     right = debugkernel.patches
     monkeypatch.setattr(debugkernel, "patches", lambda series, *recipe: [
@@ -248,7 +248,7 @@ def test_patch_that_does_not_fit_is_told(file, old, new, says, monkeypatch, tmp_
 
 
 @pytest.mark.parametrize("name", ["6.12-debug", "6.12-npu2"])
-def test_option_that_is_gone_is_told(name, monkeypatch, tmp_path):
+def test_option_that_is_gone_is_reported(name, monkeypatch, tmp_path):
     text = debugkernel.fragment
     monkeypatch.setattr(debugkernel, "fragment",
                         lambda series, *recipe: text(series, *recipe) + "CONFIG_NO_SUCH_THING=y\n")
@@ -257,6 +257,6 @@ def test_option_that_is_gone_is_told(name, monkeypatch, tmp_path):
         flavours.kernel(name)
 
 
-def test_file_that_a_machine_carries_and_is_gone_is_told(target, monkeypatch):
+def test_file_that_a_machine_carries_and_is_gone_is_reported(target, monkeypatch):
     monkeypatch.setattr(rehearse.clients, "_SOURCES", ROOT / "tests/gone")
-    assert "keep_region_info" in told(target, "test-npu2")
+    assert "keep_region_info" in complaint(target, "test-npu2")

@@ -111,7 +111,7 @@ def test_command_line_records_what_make_ran():
     assert cli.main(["long-targets", "--record", "frob", "a"]) == 2
 
 
-def test_wrong_file_is_told(tree):
+def test_wrong_file_is_reported(tree):
     for text in ('{"frob": {"commit": "", "date": "", "result": ""}}', '{"fuzz": {"commit": ""}}'):
         (tree / "tests/long-runs.json").write_text(text, "utf-8")
         with pytest.raises(LabError):
@@ -133,7 +133,7 @@ def test_runs_of_the_lab_are_recorded(monkeypatch):
 def test_comparison_is_recorded_when_all_of_it_ran(monkeypatch, not_run, full):
     compared = cli.versus.Comparison(None)
     compared.not_run = list(not_run)
-    monkeypatch.setattr(cli.versus, "run", lambda write, tell: compared)
+    monkeypatch.setattr(cli.versus, "run", lambda write, report: compared)
     assert cli.main(["reference"]) == 0
     assert ("test-reference" in longruns.load()) == full
 

@@ -42,13 +42,13 @@ def test_endless_output_runs_into_the_time_limit():
     assert listen("echo 'Linux version 6'; while :; do echo noise; done", timeout=1).reason == "timeout"
 
 
-def test_silent_firmware_is_told_from_a_hang(monkeypatch):
+def test_silent_firmware_is_known_from_a_hang(monkeypatch):
     monkeypatch.setattr(machine, "FIRMWARE_SILENCE", 1)
     assert listen("echo OPAL; sleep 60").reason == "firmware"
     assert listen("echo OPAL; echo 'Linux version 6'; sleep 60", timeout=4).reason == "timeout"
 
 
-def test_firmware_that_spins_is_told_by_its_processor_time(monkeypatch):
+def test_firmware_that_spins_is_known_by_its_processor_time(monkeypatch):
     monkeypatch.setattr(machine, "FIRMWARE_WORK", 1)
     outcome = listen("echo OPAL; while :; do :; done")
     assert outcome.reason == "firmware"
@@ -79,12 +79,12 @@ def test_panic_shortens_the_wait():
     # Our own end of it is none of its own.
     ("echo '[ 1.0] nvlab: end 5eed status=0'; kill -SEGV $$", "end"),
 ])
-def test_emulator_that_crashes_is_told_from_one_that_ends(script, reason):
+def test_emulator_that_crashes_is_known_from_one_that_ends(script, reason):
     assert listen(script).reason == reason
 
 
 @pytest.mark.parametrize("why", ["firmware", "emulator"])
-def test_start_that_tells_nothing_is_retried_and_given_up(monkeypatch, why):
+def test_start_that_prints_nothing_is_retried_and_given_up(monkeypatch, why):
     tries = []
 
     def hang(*_):

@@ -70,7 +70,7 @@ def test_mutant_of_this_commit_is_caught(mutant, verdicts):
 
 
 @pytest.mark.parametrize("file", ["kernel/gate.c", "kernel/device.h"])
-def test_mutant_that_does_not_compile_is_told(file, copy):
+def test_mutant_that_does_not_compile_is_reported(file, copy):
     text = (copy / file).read_text("utf-8")
     line = "#include <linux/pci.h>\n"
     with pytest.raises(CheckFailed, match="does not build:\n(.|\n)*no_such_type"):
@@ -78,7 +78,7 @@ def test_mutant_that_does_not_compile_is_told(file, copy):
     assert (copy / file).read_text("utf-8") == text
 
 
-def test_mutant_that_does_not_fit_is_told(copy):
+def test_mutant_that_does_not_fit_is_reported(copy):
     text = (copy / "kernel/gate.c").read_text("utf-8")
     for old in ("no such text", "vfio"):
         edits = (("kernel/gate.c", "	vfio->resets--;", "	vfio->resets = 0;"),
@@ -88,7 +88,7 @@ def test_mutant_that_does_not_fit_is_told(copy):
         assert (copy / "kernel/gate.c").read_text("utf-8") == text
 
 
-def test_edit_of_what_is_not_compiled_is_told(copy):
+def test_edit_of_what_is_not_compiled_is_reported(copy):
     line = (copy / "kernel/gate_kunit.c").read_text("utf-8").splitlines(True)[0]
     with pytest.raises(CheckFailed, match="no object of the build reads kernel/gate_kunit.c"):
         mutants.compiles(planted(("kernel/gate_kunit.c", line, "")), copy)
@@ -121,7 +121,7 @@ def test_source_is_compiled_and_a_few_readers_of_a_header():
     assert names[0] == "kernel/topology.o" and len(names) == recompile.READERS
 
 
-def test_tree_without_a_build_is_told(tmp_path):
+def test_tree_without_a_build_is_reported(tmp_path):
     (tmp_path / "kernel").mkdir()
     with pytest.raises(LabError, match="no record of a build"):
         recompile.recorded(tmp_path, tmp_path)
@@ -268,7 +268,7 @@ def test_mutant_of_a_kernel_is_linked_and_the_cache_stays_as_it_is(kept, tmp_pat
     assert content(kept.folder) == before
 
 
-def test_mutant_of_a_kernel_that_does_not_compile_is_told(kept, tmp_path):
+def test_mutant_of_a_kernel_that_does_not_compile_is_reported(kept, tmp_path):
     before = content(kept.folder)
     with pytest.raises(LabError, match="does not build:\n(.|\n)*no_such_type"):
         link(tmp_path, BROKEN_C)
@@ -302,7 +302,7 @@ def test_mutant_of_a_kernel_compiles_with_the_recorded_command(kept, tmp_path, m
     assert not relink.compiles(NPU2, tmp_path)
 
 
-def test_build_without_records_is_told(kept, tmp_path):
+def test_build_without_records_is_reported(kept, tmp_path):
     (kept.folder / "build" / PLACE / ".npu2.o.cmd").unlink()
     with pytest.raises(LabError, match="no record in .* names .*was-here"):
         link(tmp_path, MUTATED)
@@ -315,9 +315,9 @@ def test_build_without_records_is_told(kept, tmp_path):
     ("5.10-2018", "kernel/v5_10/compat.h", "in_vfio_pci vfio_sleep_blocks_D7", "does not have"),
     ("5.10", "kernel/gate.c", "in_vfio_pci vfio_sleep_blocks_D7", "nothing is compiled into the driver"),
     ("5.10", "kernel/v5_10/sim/Kbuild", "in_vfio_pci vfio_sleep_blocks_D7", "nothing is compiled"),
-    ("5.10", "kernel/lpar.c", "basic life_open", "no run of 5.10 is told by the test basic"),
-    (NPU2, SOURCE, "npu2_refused npu2_map_lpar_refused", "no run of 6.12-npu2 is told"),
-    (NPU2, SOURCE, "npu2_reboot npu2_reboot_while_a_vm_has_them", "no run of 6.12-npu2 is told"),
+    ("5.10", "kernel/lpar.c", "basic life_open", "no run of 5.10 follows from the test basic"),
+    (NPU2, SOURCE, "npu2_refused npu2_map_lpar_refused", "no run of 6.12-npu2 follows"),
+    (NPU2, SOURCE, "npu2_reboot npu2_reboot_while_a_vm_has_them", "no run of 6.12-npu2 follows"),
     (NPU2, SOURCE, "npu2_platform npu2_vm_killed", None),
     ("6.12-npu2-debug", SOURCE, "npu2_refused npu2_map_lpar_refused", None),
     (NPU2, "kernel/platform.c", "npu2 npu2_guest_uses_gpu_ram_and_atsd", None),

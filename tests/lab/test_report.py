@@ -21,11 +21,11 @@ def test_files_that_are_named_exist():
         assert not start or list(ROOT.glob(f"{start}*")), part
 
 
-def test_part_over_twice_its_budget_is_told():
+def test_part_over_twice_its_budget_is_reported():
     budgets = {"lint": 100, "small": 1}
     assert not report.over_budget({"lint": (900, 199), "small": (1, 39), "other": (9, 9)}, budgets, 1)
-    told, = report.over_budget({"lint": (1, 201)}, budgets, 1)
-    assert "lint took 201 processor seconds" in told and "100" in told
+    line, = report.over_budget({"lint": (1, 201)}, budgets, 1)
+    assert "lint took 201 processor seconds" in line and "100" in line
     assert not report.over_budget({"lint": (1, 201)}, budgets, 1.1)
     assert len(report.over_budget({"small": (1, 41)}, budgets, 1)) == 1
     assert not report.over_budget({"small": (1, 41)}, budgets, 1, more=10)

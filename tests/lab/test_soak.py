@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The soak does all its parts, goes on after a failure, and tells of it. No emulator is started."""
+"""The soak does all its parts, goes on after a failure, and reports it. No emulator is started."""
 
 from lab import cli
 from lab.errors import LabError

@@ -148,7 +148,7 @@ def test_suite_of_which_some_tests_are_wanted_has_a_machine_alone():
     assert suites.boots(wanted) == [[("6.12-64k", "basic")], [("6.12-64k", "dma"), ("6.12-64k", "fault")]]
 
 
-def test_commands_are_told_apart_and_may_have_empty_arguments(monkeypatch):
+def test_commands_are_separate_and_may_have_empty_arguments(monkeypatch):
     files = {}
     monkeypatch.setattr(machine.build, "init", lambda: ROOT / "VERSION")
     monkeypatch.setattr(machine.Archive, "file", lambda self, name, data, mode=0: files.update({name: data}))

@@ -230,12 +230,12 @@ def test_lines_of_two_guests(new, differs):
     assert bool(guest.difference(new, ["a", "b"])) == differs
 
 
-def test_guest_that_tells_no_tree_is_an_error(monkeypatch):
+def test_guest_that_shows_no_tree_is_an_error(monkeypatch):
     outcome = answers.machine.Outcome([f"nvlab| {line}" for line in TREE], "x", "end", 1, 0)
     monkeypatch.setattr(guest.machine, "boot", lambda *args, **more: outcome)
     monkeypatch.setattr(suites, "payload", lambda flavour: [])
     monkeypatch.setattr(guest.clients, "payload", lambda flavour, suite: [])
-    with pytest.raises(CheckFailed, match="told no device tree"):
+    with pytest.raises(CheckFailed, match="showed no device tree"):
         guest.run("5.10")
 
 
@@ -259,7 +259,7 @@ def made_fixture(monkeypatch):
     return made
 
 
-def test_page_tells_what_is_same_better_and_the_cost(made):
+def test_page_shows_what_is_same_better_and_the_cost(made):
     text = page.render(made)
     assert "500 answers" in text and "- 1 tests of the suite `in_vfio_pci`" in text
     assert "- 22 accesses to the registers" in text and "- 40 lines of QEMU 7.2" in text

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-The examples, built and started as their README tells. What they show of a device is tested in the
+The examples, built and started as their README says. What they show of a device is tested in the
 machine (tests/guest/test_examples.c).
 """
 
@@ -44,13 +44,13 @@ def commands_fixture(request, tmp_path_factory):
 
 @pytest.fixture(name="env")
 def env_fixture():
-    """The environment in which Python finds the module as pkg-config tells."""
+    """The environment in which Python finds the module as pkg-config shows."""
     folder, = installed.pkg_config(installed.development(), "--variable=pythondir")
     return os.environ | {"PYTHONPATH": folder,
                          "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def test_examples_without_a_device_tell_their_usage(commands, env):
+def test_examples_without_a_device_print_their_usage(commands, env):
     for command in commands:
         done = run(*command, env=env)
         assert done.returncode == 2, done

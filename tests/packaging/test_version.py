@@ -33,7 +33,7 @@ def test_version_is_written_nowhere_else():
     assert not found
 
 
-def test_tool_tells_it(tmp_path):
+def test_tool_shows_it(tmp_path):
     """By either way it is built."""
     build.run(["make", "-s", "-C", ROOT / "tools/nvlink2-info", f"O={tmp_path}"], "tools", env=build.clean_env())
     said = build.run([tmp_path / "nvlink2-info", "--version"], "nvlink2-info")

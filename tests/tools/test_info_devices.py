@@ -255,7 +255,7 @@ graph nvlink2 {
 
 
 def test_devices_dot_draws_what_was_not_read(machine):
-    """Dashed, and told on standard error as ever; with no group, outside of all."""
+    """Dashed, and reported on standard error as ever; with no group, outside of all."""
     one_gpu(machine)
     machine.function(BRIDGE, ids=BRIDGE_IDS, tree="ibm,gpu", driver="nvidia", vfio=False,
                      group=None)

@@ -113,7 +113,7 @@ def test_from_other_vendors_subtype_is_no_ram(info, tmp_path):
     assert "type 0x80008086 subtype 1" in info("--from", tmp_path / "region.bin").stdout
 
 
-def test_from_unknown_capability_is_told(info, tmp_path):
+def test_from_unknown_capability_is_reported(info, tmp_path):
     blob = region(caps=[type_cap(0x10de), (77, 3, b"\xff" * 8), tgt_cap(5)])
     entry, _ = decoded(info, tmp_path, blob)
     assert entry["region"]["capabilities"][1] == {"id": 77, "version": 3, "offset": 48}

@@ -108,7 +108,7 @@ def test_in_tree_refuses_what_is_no_tree(tmp_path, tree, capsys):
     assert "has no Makefile" in command(capsys, "add", tmp_path / "empty")[1]
     (tmp_path / "empty/Makefile").write_text("all:\n")
     status, says = command(capsys, "add", tmp_path / "empty")
-    assert status == 2 and "tells no version" in says
+    assert status == 2 and "names no version" in says
     (tree / "MAINTAINERS").unlink()
     before = state(tree)
     status, says = command(capsys, "add", tree)

@@ -117,7 +117,7 @@ def test_tree_without_the_driver_is_refused(tree, capsys):
     assert status == 2 and f"has no {v5_10.PLACE}" in says
 
 
-def test_header_that_has_changed_is_told(tree, capsys, monkeypatch):
+def test_header_that_has_changed_is_reported(tree, capsys, monkeypatch):
     monkeypatch.setitem(v5_10.EDITS, "trace.h", ((r"no such line", "", 1),))
     before = state(tree)
     status, says = command(capsys, "replace", tree)

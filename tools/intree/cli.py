@@ -11,22 +11,22 @@ from . import resolve, series, tree, v5_10
 
 
 def _add(options: argparse.Namespace) -> str:
-    return _told(options.tree, tree.add(options.tree))
+    return _summary(options.tree, tree.add(options.tree))
 
 
 def _remove(options: argparse.Namespace) -> str:
-    return _told(options.tree, tree.remove(options.tree))
+    return _summary(options.tree, tree.remove(options.tree))
 
 
 def _replace(options: argparse.Namespace) -> str:
-    return _told(options.tree, v5_10.replace(options.tree))
+    return _summary(options.tree, v5_10.replace(options.tree))
 
 
 def _restore(options: argparse.Namespace) -> str:
-    return _told(options.tree, v5_10.restore(options.tree))
+    return _summary(options.tree, v5_10.restore(options.tree))
 
 
-def _told(folder: Path, count: int) -> str:
+def _summary(folder: Path, count: int) -> str:
     return f"{folder}: {count} files changed" if count else f"{folder}: nothing to do"
 
 

@@ -51,7 +51,7 @@ STEPS = (
 A vfio-pci driver that gives a GPU with NVLink2 and its bridges to a virtual
 machine shows two regions beside those of PCI: the GPU's RAM, and the registers
 of a bridge by which a guest invalidates translations. Capabilities of these
-regions tell what the guest's device tree has to say.
+regions carry what the guest's device tree needs.
 
 Linux had this interface from 4.20 to 5.12. The numbers and records are the
 same, so that programs written for it work; where <linux/vfio.h> still defines

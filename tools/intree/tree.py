@@ -65,7 +65,7 @@ def version_of(tree: Path,
     found = [re.search(rf"^{name} = (\d+)$", text, re.M)
              for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL")]
     if not all(found):
-        raise TreeError(f"{makefile} tells no version: {tree} is no kernel source tree")
+        raise TreeError(f"{makefile} names no version: {tree} is no kernel source tree")
     major, minor, patch = (int(match[1]) for match in found if match)
     if (major, minor) not in supported:
         known = " and ".join(f"{a}.{b}" for a, b in supported)

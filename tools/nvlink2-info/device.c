@@ -44,7 +44,7 @@ enum info_role info_device_role(const struct info_device *device)
 	return region->decoded.kind == VFIO_NVLINK2_KIND_GPU_RAM ? INFO_GPU : INFO_BRIDGE;
 }
 
-/* Whether both ends carry the same target address, which is how they are told to be a pair. */
+/* Whether both ends carry the same target address, by which they are a pair. */
 int info_same_link(const struct info_device *gpu, const struct info_device *bridge)
 {
 	const struct info_region *ram = info_link_region(gpu);

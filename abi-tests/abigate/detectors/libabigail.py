@@ -63,19 +63,19 @@ def detect(old: Measured, new: Measured, stored: Path | None = None) -> Iterator
 
 def _rule(stands: Fact | str, kind: str, body: str, old: Measured,
           new: Measured) -> tuple[str, str, str]:
-    told = " ".join(line.strip() for line in body.splitlines())
+    text = " ".join(line.strip() for line in body.splitlines())
     if isinstance(stands, Fact):
         if kind == "D":
             return *new.missing_rule(stands), "it has lost what it is known by"
         was, now = old.numbers.get(stands), new.numbers.get(stands)
-        what = told if was is None or now is None else change(stands, was, now)
+        what = text if was is None or now is None else change(stands, was, now)
         return KINDS[stands.kind].changed, stands.subject, what
     struct = stands in old.inventory.structs or stands in new.inventory.structs
     if kind == "D":
         return ("STRUCT_REMOVED" if struct else "TYPE_REMOVED"), stands, "it is gone"
     if struct:
-        return "STRUCT_CHANGED", stands, told
-    return "TYPE_CHANGED", stands, told
+        return "STRUCT_CHANGED", stands, text
+    return "TYPE_CHANGED", stands, text
 
 
 def _only_spelled(stands: Fact | str, body: str, old: Measured, new: Measured) -> bool:

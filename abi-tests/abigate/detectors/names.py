@@ -41,7 +41,7 @@ def uses(measured: Measured) -> list[tuple[str, str, str]]:
             add(f"unsigned long gate_macro_{n}(void) {{ return (unsigned long)({name}); }}", name,
                 "MACRO_REMOVED")
         else:
-            # A line of its own each: a missing one is told by its number.
+            # A line of its own each: a missing one is found by its number.
             add(f"#ifndef {name}\n#error {name} is not defined\n#endif", name, "MACRO_REMOVED")
     for n, name in enumerate(inventory.enumerators):
         add(f"unsigned long gate_enumerator_{n}(void) {{ return (unsigned long){name}; }}", name,

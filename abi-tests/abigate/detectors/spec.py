@@ -2,7 +2,7 @@
 """
 Spec against spec: what no header shows, and what a header's change means.
 
-A change that the spec tells of properly (a version, a date) excuses what the other detectors see
+A change that the spec declares properly (a version, a date) excuses what the other detectors see
 of it: Change.excused has their (rule, subject).
 """
 
@@ -114,9 +114,9 @@ def _versions(old: Spec, new: Spec, change: Change) -> Iterator[Seen]:
         yield "ABI_VERSION_LOWERED", "VFIO_NVLINK2_ABI_VERSION", f"{old.version} -> {new.version}"
     if new.version > old.version:
         change.excused.add(("MACRO_VALUE_CHANGED", "VFIO_NVLINK2_ABI_VERSION"))
-    told = [entry["version"] for entry in new.history]
+    listed = [entry["version"] for entry in new.history]
     for entry in old.history:
-        if entry["version"] not in told:
+        if entry["version"] not in listed:
             yield "HISTORY_CHANGED", "abi.history", f"version {entry['version']} is gone"
     before, after = _dated(old), _dated(new)
     for subject, since in before.items():

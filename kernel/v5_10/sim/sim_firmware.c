@@ -142,7 +142,7 @@ static struct kprobe sim_probes[] = {
 	  .pre_handler = sim_destroy_context, .post_handler = sim_stay_a_trap },
 };
 
-/* What a GPU is bound to, and unbound from, as later kernels' simulator tells it. */
+/* What a GPU is bound to, and unbound from, as later kernels' simulator has it. */
 struct sim_binding {
 	struct pci_dev *pdev;
 	u32 lpid;
