@@ -191,8 +191,8 @@ def processor_seconds(pid: int) -> float:
 class Listener:
     """Reads the console of one process until it ends, in one of several ways."""
 
-    def __init__(self, process: subprocess.Popen[bytes], nonce: str, timeout: float, on_line: LineHandler | None,
-                 on_data: Callable[[bytes], object] | None) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], nonce: str, timeout: float,
+                 on_line: LineHandler | None, on_data: Callable[[bytes], object] | None) -> None:
         assert process.stdout is not None, "it is a pipe"
         self.stream = process.stdout
         self.pid = process.pid

@@ -82,8 +82,8 @@ def printed(flavour: str, argv: Sequence[str]) -> list[str]:
     if unknown:
         raise Fault(f"suite {suite} has no test {', '.join(unknown)}")
     names = only or known
-    printed_before = []
+    before = []
     if suite == guest.SUITE:
-        printed_before = [f"# {line}" for line in [*guest.recorded(), *(f"guest: {at}" for at in range(10))]]
-    return ["TAP version 14", *printed_before, *(f"ok {number} - {name}" for number, name in enumerate(names, 1)),
+        before = [f"# {line}" for line in [*guest.recorded(), *(f"guest: {at}" for at in range(10))]]
+    return ["TAP version 14", *before, *(f"ok {number} - {name}" for number, name in enumerate(names, 1)),
             f"1..{len(names)}"]

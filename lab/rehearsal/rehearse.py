@@ -158,7 +158,8 @@ class Rehearsal:
             if not isinstance(content, bytes) and not Path(content).exists():
                 raise Fault(f"{name} of the machine: there is no {content}")
 
-    def _outcome(self, flavour: str, argv: Sequence[str], on_line: LineHandler | None = None) -> machine.Outcome:
+    def _outcome(self, flavour: str, argv: Sequence[str],
+                 on_line: LineHandler | None = None) -> machine.Outcome:
         """The console of a machine in which all tests passed."""
         console = ["Linux version 6", "radix-mmu: Initializing Radix MMU", "KASAN init done",
                    *(f"nvlab| {line}" for line in printed(flavour, list(argv))),

@@ -165,7 +165,8 @@ def test_what_gets_past_mypy_needs_a_reason(text, lines):
 
 def test_mypy_reads_all_programs_and_no_test():
     """What `make lint` has pylint read and is no test."""
-    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=False)
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True,
+                            check=False)
     names = {name for name in listed.stdout.split()
              if not re.match(r"tests/|conftest|docs/conf|.*/tests/|abi-tests/selftest/|generated/|examples/",
                              name)}

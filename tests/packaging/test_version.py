@@ -35,7 +35,8 @@ def test_version_is_written_nowhere_else():
 
 def test_tool_shows_it(tmp_path):
     """By either way it is built."""
-    build.run(["make", "-s", "-C", ROOT / "tools/nvlink2-info", f"O={tmp_path}"], "tools", env=build.clean_env())
+    build.run(["make", "-s", "-C", ROOT / "tools/nvlink2-info", f"O={tmp_path}"], "tools",
+              env=build.clean_env())
     said = build.run([tmp_path / "nvlink2-info", "--version"], "nvlink2-info")
     assert said.startswith(f"nvlink2-info {VERSION}, ABI version ")
     assert f" {VERSION}, ABI version ".encode() in build.info_tool().read_bytes() \
