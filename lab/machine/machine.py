@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Starts an emulated machine, follows its console, and stops it when it has said its end."""
 
+import contextlib
 import ctypes
 import os
 import re
@@ -29,6 +30,8 @@ from lab.progress import note
 FIRMWARE_WORK = 15
 FIRMWARE_SILENCE = 60
 ATTEMPTS = 4
+# How often an emulator is asked how long it has waited for a processor, in seconds.
+_ASK_EVERY = 0.5
 # What says nothing of what was to run.
 RETRIED = {"firmware": "the firmware hung before the kernel began",
            "emulator": "the emulator crashed"}
@@ -188,8 +191,28 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def waited_seconds(pid: int) -> float:
+    """How long a child was ready to run and had no processor: its thread that waited longest."""
+    waited = 0
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except FileNotFoundError:
+        return 0.0
+    for thread in threads:
+        # A thread may end meanwhile; a kernel may be built without the file.
+        with contextlib.suppress(OSError, IndexError):
+            text = Path(f"/proc/{pid}/task/{thread}/schedstat").read_text("ascii")
+            waited = max(waited, int(text.split()[1]))
+    return waited / 1e9
+
+
 class Listener:
-    """Reads the console of one process until it ends, in one of several ways."""
+    """
+    Reads the console of one process until it ends, in one of several ways.
+
+    Its time limits are of a clock that stands still while the process waits for a processor: however
+    much else the machine has to do, an emulator gets the time it needs, and one that hangs does not.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], nonce: str, timeout: float,
                  on_line: LineHandler | None, on_data: Callable[[bytes], object] | None) -> None:
@@ -200,8 +223,10 @@ class Listener:
         self.nonce = nonce
         self.on_line = on_line or (lambda line: None)
         self.on_data = on_data or (lambda data: None)
-        self.started = self.heard = time.monotonic()
-        self.deadline = self.started + timeout
+        self.started = time.monotonic()
+        self.waited, self.asked = 0.0, self.started
+        self.heard = self._clock()
+        self.deadline = self.heard + timeout
         self.worked = 0.0
         self.console: list[str] = []
         self.rest = b""
@@ -222,8 +247,15 @@ class Listener:
         return Outcome(self.console, self.nonce, self.reason, time.monotonic() - self.started, 0,
                        processor_seconds(self.pid))
 
-    def _look_at_clock(self) -> None:
+    def _clock(self) -> float:
         now = time.monotonic()
+        # The console comes byte by byte, and the answer takes a system call for each thread.
+        if now - self.asked > _ASK_EVERY:
+            self.waited, self.asked = waited_seconds(self.pid), now
+        return now - self.waited
+
+    def _look_at_clock(self) -> None:
+        now = self._clock()
         if not self.began and self._silent_for_long(now):
             self.reason = "firmware"
         elif now > self.deadline:
@@ -235,7 +267,7 @@ class Listener:
 
     def _read(self) -> None:
         data = os.read(self.stream.fileno(), 65536)
-        self.heard = time.monotonic()
+        self.heard = self._clock()
         # The console comes byte by byte; asking once a line is enough.
         if not self.began and b"\n" in data:
             self.worked = processor_seconds(self.pid)
@@ -258,5 +290,5 @@ class Listener:
             self.reason = "end"
         elif self.began and any(sign in line for sign in _KERNEL_STOPPED):
             # What follows a panic comes within seconds.
-            self.deadline = min(self.deadline, time.monotonic() + 3)
+            self.deadline = min(self.deadline, self._clock() + 3)
             self.limit = "panic"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The listener stops for the right reason, whatever the machine does. No emulator is started."""
 
+import contextlib
+import os
 import subprocess
 import time
 
@@ -40,6 +42,35 @@ def test_hang_runs_into_the_time_limit():
 
 def test_endless_output_runs_into_the_time_limit():
     assert listen("echo 'Linux version 6'; while :; do echo noise; done", timeout=1).reason == "timeout"
+
+
+def test_time_without_a_processor_does_not_count(monkeypatch):
+    """A machine with much else to do: the process is ready, and gets none of its time."""
+    monkeypatch.setattr(machine, "_ASK_EVERY", 0)
+    started = time.monotonic()
+    monkeypatch.setattr(machine, "waited_seconds", lambda _: min(3, time.monotonic() - started))
+    outcome = listen("echo 'Linux version 6'; sleep 2; echo '[ 1.0] nvlab: end 5eed status=0'", timeout=1)
+    assert outcome.reason == "end"
+    assert listen("echo 'Linux version 6'; sleep 60", timeout=1).reason == "timeout"
+    assert time.monotonic() - started > 3
+
+
+def test_wait_for_a_processor_is_measured():
+    """Two that want the same one wait half of the time each; one that sleeps does not wait."""
+    def pin():
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+    commands = ["while :; do :; done"] * 2 + ["sleep 60"]
+    with contextlib.ExitStack() as stack:
+        busy = [stack.enter_context(subprocess.Popen(  # pylint: disable=subprocess-popen-preexec-fn
+            ["sh", "-c", command], preexec_fn=pin)) for command in commands]
+        for process in busy:
+            stack.callback(process.kill)
+        time.sleep(2)
+        first, second, sleeper = (machine.waited_seconds(process.pid) for process in busy)
+    assert first > 0.3 and second > 0.3
+    assert sleeper < first
+    assert machine.waited_seconds(busy[0].pid) == 0
 
 
 def test_silent_firmware_is_known_from_a_hang(monkeypatch):
