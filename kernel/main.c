@@ -65,7 +65,9 @@ static int nvlink2_open_device(struct vfio_device *vdev)
 		return err;
 
 	if (vfio->dev.topo.role == NVLINK2_ROLE_GPU) {
-		err = nvlink2_gpu_ram_ready(&vfio->dev);
+		err = nvlink2_lpar_ready(vfio->dev.pdev);
+		if (!err)
+			err = nvlink2_gpu_ram_ready(&vfio->dev);
 		if (err)
 			return err;
 	}
@@ -262,6 +264,7 @@ module_init(nvlink2_init);
 static void __exit nvlink2_exit(void)
 {
 	pci_unregister_driver(&nvlink2_driver);
+	nvlink2_lpar_exit();
 	nvlink2_platform_exit();
 	nvlink2_quarantine_exit();
 }

@@ -13,6 +13,10 @@
  *				 fit, for write)
  *	quarantine lock		(ours; nothing that faults is called under it)
  *
+ * and, of those, under dev_set->lock alone:
+ *
+ *	lock of lpar.c		(ours; the platform's are taken inside)
+ *
  * Nothing that can fault on user memory runs with gate held: a fault takes
  * mmap_lock first, and may well be one on this very GPU RAM.
  */
@@ -25,24 +29,15 @@
 
 struct kvm;
 struct mm_struct;
-struct nvlink2_platform_ops;
 struct nvlink2_registration;
 
-/**
- * struct nvlink2_lpar - the partition a GPU is bound to
- * @ops: provider that bound it, referenced; NULL while it is not bound
- * @lpid: the partition's id; valid while the VM is referenced
- */
-struct nvlink2_lpar {
-	const struct nvlink2_platform_ops *ops;
-	u64 lpid;
-};
+struct nvlink2_lpar;
 
 /**
  * struct nvlink2_device - a GPU, a bridge, or a plain PCI function
  * @pdev: the function
  * @topo: what the device tree said at open; stable until close
- * @lpar: the partition a GPU serves
+ * @lpar: the partition a GPU serves, NULL while it serves none (lpar.c)
  * @quarantined: a message says that the RAM is still registered for DMA
  * @atsd: kernel mapping of a bridge's ATSD registers, NULL when there are none
  *
@@ -51,7 +46,7 @@ struct nvlink2_lpar {
 struct nvlink2_device {
 	struct pci_dev *pdev;
 	struct nvlink2_topology topo;
-	struct nvlink2_lpar lpar;
+	struct nvlink2_lpar *lpar;
 	bool quarantined;
 	void __iomem *atsd;
 };
@@ -73,7 +68,9 @@ int nvlink2_atsd_register(struct nvlink2_device *dev);
 
 /* lpar.c */
 int nvlink2_lpid_of(struct pci_dev *pdev, struct kvm *kvm, u64 *lpid);
+int nvlink2_lpar_ready(struct pci_dev *pdev);
 int nvlink2_lpar_bind(struct nvlink2_device *dev, struct kvm *kvm);
 void nvlink2_lpar_unbind(struct nvlink2_device *dev);
+void nvlink2_lpar_exit(void);
 
 #endif /* NVLINK2_H */

@@ -23,6 +23,7 @@ _, WITHOUT = mutants.load()
 def named_tests():
     """The names of all tests: in the machine, in the kernel, and here."""
     names = [name for suite in suites.ALL_SUITES for name in suites.names(suite)]
+    names += [name for suite in ("npu2_platform", "npu2_refused") for name in suites.names(suite)]
     for path in [*(ROOT / "kernel").glob("*_kunit.c"), *(ROOT / "tests").rglob("*.c")]:
         names += re.findall(r"(?:KUNIT_CASE|cmocka_unit_test)\((\w+)\)", path.read_text("utf-8"))
     return names + [path.stem for path in (ROOT / "tests").rglob("test_*.py")]

@@ -26,6 +26,7 @@
 #include <linux/error-injection.h>
 #include <linux/export.h>
 #include <linux/iommu.h>
+#include <linux/kmemleak.h>
 #include <linux/mutex.h>
 #include <linux/of.h>
 #include <linux/pci.h>
@@ -50,6 +51,7 @@ enum pnv_npu2_owner {
 	PNV_NPU2_NOBODY,	/* no address is translated */
 	PNV_NPU2_HOST,
 	PNV_NPU2_PARTITION,
+	PNV_NPU2_STUCK,		/* firmware did not take it from a partition */
 };
 
 /**
@@ -138,6 +140,15 @@ pnv_npu2_opal_map_window(struct pnv_ioda_pe *pe, struct iommu_table *tbl)
 }
 ALLOW_ERROR_INJECTION(pnv_npu2_opal_map_window, ERRNO);
 
+/* All of the NPU2's: firmware has none for a PE alone. */
+static noinline __noclone int
+pnv_npu2_opal_tce_kill(struct pnv_ioda_pe *pe)
+{
+	return opal_pci_tce_kill(pe->phb->opal_id, OPAL_PCI_TCE_KILL_ALL,
+				 pe->pe_number, 0, 0, 0);
+}
+ALLOW_ERROR_INJECTION(pnv_npu2_opal_tce_kill, ERRNO);
+
 static int pnv_npu2_errno(struct pnv_npu2 *npu, u16 bdfn, int rc,
 			  const char *call)
 {
@@ -194,14 +205,39 @@ static int pnv_npu2_map(struct pnv_npu2 *npu, struct pnv_npu2_gpu *gpu, u64 lpid
  * Nobody's page tables serve the GPU afterwards. Each step is tried, whatever
  * becomes of the one before: a context that stays is of no use without its
  * partition.
+ *
+ * When firmware keeps the partition, the GPU's requests are translated by the
+ * tables of whichever VM gets that LPID next. Then the GPU is out of use until a
+ * later try succeeds.
  */
 static int pnv_npu2_leave(struct pnv_npu2 *npu, struct pnv_npu2_gpu *gpu)
 {
-	int err = pnv_npu2_destroy_context(npu, gpu);
-	int ret = pnv_npu2_map(npu, gpu, 0);
+	bool had_partition = gpu->owner == PNV_NPU2_PARTITION ||
+			     gpu->owner == PNV_NPU2_STUCK;
+	int err, ret;
 
-	gpu->owner = PNV_NPU2_NOBODY;
-	return err ?: ret;
+	err = pnv_npu2_destroy_context(npu, gpu);
+	ret = pnv_npu2_map(npu, gpu, 0);
+	gpu->owner = ret && had_partition ? PNV_NPU2_STUCK : PNV_NPU2_NOBODY;
+	/* Of the two, the one that keeps the GPU from its next owner. */
+	return ret ?: err;
+}
+
+/* A context that stays is no error here: who enters next destroys it. */
+static int pnv_npu2_leave_partition(struct pnv_npu2 *npu,
+				    struct pnv_npu2_gpu *gpu)
+{
+	int err = pnv_npu2_leave(npu, gpu);
+
+	return gpu->owner == PNV_NPU2_STUCK ? err : 0;
+}
+
+/* Is the GPU free of every partition? One that is stuck gets another try. */
+static int pnv_npu2_unstick(struct pnv_npu2 *npu, struct pnv_npu2_gpu *gpu)
+{
+	if (gpu->owner != PNV_NPU2_STUCK)
+		return 0;
+	return pnv_npu2_leave_partition(npu, gpu);
 }
 
 /* From nobody to @owner; nobody's again when it fails. */
@@ -219,8 +255,8 @@ static int pnv_npu2_enter(struct pnv_npu2 *npu, struct pnv_npu2_gpu *gpu,
 		return err;
 	err = pnv_npu2_init_context(npu, gpu, msr);
 	if (err) {
-		if (lpid)
-			pnv_npu2_map(npu, gpu, 0);
+		if (lpid && pnv_npu2_map(npu, gpu, 0))
+			gpu->owner = PNV_NPU2_STUCK;
 		return err;
 	}
 	gpu->msr = msr;
@@ -230,11 +266,15 @@ static int pnv_npu2_enter(struct pnv_npu2 *npu, struct pnv_npu2_gpu *gpu,
 
 static int pnv_npu2_to_host(struct pnv_npu2 *npu, struct pnv_npu2_gpu *gpu)
 {
+	int err;
+
 	if (gpu->owner == PNV_NPU2_HOST || !gpu->gpe || !gpu->npe)
 		return 0;
 	if (gpu->owner == PNV_NPU2_PARTITION)
 		pnv_npu2_leave(npu, gpu);
-	return pnv_npu2_enter(npu, gpu, PNV_NPU2_HOST, 0, PNV_NPU2_HOST_MSR);
+	err = pnv_npu2_unstick(npu, gpu);
+	return err ?: pnv_npu2_enter(npu, gpu, PNV_NPU2_HOST, 0,
+				     PNV_NPU2_HOST_MSR);
 }
 
 static int pnv_npu2_from_host(struct pnv_npu2 *npu, struct pnv_npu2_gpu *gpu)
@@ -242,7 +282,7 @@ static int pnv_npu2_from_host(struct pnv_npu2 *npu, struct pnv_npu2_gpu *gpu)
 	int err;
 
 	if (gpu->owner != PNV_NPU2_HOST)
-		return 0;
+		return pnv_npu2_unstick(npu, gpu);
 	err = pnv_npu2_destroy_context(npu, gpu);
 	if (err)
 		return err;
@@ -339,7 +379,8 @@ static struct pnv_npu2_gpu *pnv_npu2_find_or_add(struct pnv_npu2 *npu,
 
 static void pnv_npu2_forget(struct pnv_npu2_gpu *gpu)
 {
-	if (gpu->gpe || gpu->npe)
+	/* One that is stuck is known by its node when it comes back. */
+	if (gpu->gpe || gpu->npe || gpu->owner == PNV_NPU2_STUCK)
 		return;
 	of_node_put(gpu->dn);
 	memset(gpu, 0, sizeof(*gpu));
@@ -347,9 +388,40 @@ static void pnv_npu2_forget(struct pnv_npu2_gpu *gpu)
 
 /* The window of a PE of links. */
 
-static void pnv_npu2_tce_kill(struct pnv_ioda_pe *pe)
+static int pnv_npu2_window_errno(struct pnv_ioda_pe *pe, int rc,
+				 const char *what)
 {
-	opal_pci_tce_kill(pe->phb->opal_id, OPAL_PCI_TCE_KILL, 0, 0, 0, 0);
+	if (!rc)
+		return 0;
+	pe_err(pe, "firmware refused to %s: %d\n", what, rc);
+	return rc < 0 ? opal_error_code(rc) : -EIO;
+}
+
+/*
+ * Translate through @tbl from now on, or, when it is NULL, not at all. What the
+ * NPU2 has cached of another table goes in any case.
+ */
+static int pnv_npu2_switch_window(struct pnv_ioda_pe *pe,
+				  struct iommu_table *tbl)
+{
+	int err, ret;
+
+	err = pnv_npu2_window_errno(pe, pnv_npu2_opal_map_window(pe, tbl),
+				    tbl ? "open the DMA window" :
+					  "close the DMA window");
+	ret = pnv_npu2_window_errno(pe, pnv_npu2_opal_tce_kill(pe),
+				    "invalidate the TCE cache");
+	return err ?: ret;
+}
+
+/*
+ * For a table that the NPU2 may still walk, because firmware refused to close its
+ * window. It is empty by now, but its memory must not become somebody else's.
+ */
+static void pnv_npu2_keep_table(struct iommu_table *tbl)
+{
+	iommu_tce_table_get(tbl);
+	kmemleak_not_leak(tbl);
 }
 
 static long pnv_npu2_link_unset_window(struct iommu_table_group *table_group,
@@ -357,45 +429,42 @@ static long pnv_npu2_link_unset_window(struct iommu_table_group *table_group,
 {
 	struct pnv_ioda_pe *pe = container_of(table_group, struct pnv_ioda_pe,
 					      table_group);
-	int rc;
+	struct iommu_table *tbl = table_group->tables[num];
+	int err;
 
-	if (!table_group->tables[num])
+	if (!tbl)
 		return 0;
-	rc = pnv_npu2_opal_map_window(pe, NULL);
-	if (rc)
-		pe_err(pe, "firmware refused to close the DMA window: %d\n", rc);
-	/* Its table is about to be freed, so its entries must go in any case. */
-	pnv_npu2_tce_kill(pe);
-	pnv_pci_unlink_table_and_group(table_group->tables[num], table_group);
-	return rc ? opal_error_code(rc) : 0;
+	err = pnv_npu2_switch_window(pe, NULL);
+	if (err)
+		pnv_npu2_keep_table(tbl);
+	pnv_pci_unlink_table_and_group(tbl, table_group);
+	return err;
 }
 
+/* A GPU has two windows, a link has one: the last that was set. */
 static long pnv_npu2_link_set_window(struct iommu_table_group *table_group,
 				     int num, struct iommu_table *tbl)
 {
 	struct pnv_ioda_pe *pe = container_of(table_group, struct pnv_ioda_pe,
 					      table_group);
+	struct iommu_table *old = table_group->tables[!num];
 	long err;
-	int rc;
 
-	/* A GPU has two windows, a link has one: the last that was set. */
-	err = pnv_npu2_link_unset_window(table_group, !num);
-	if (err)
-		return err;
-	rc = pnv_npu2_opal_map_window(pe, tbl);
-	if (rc) {
-		pe_err(pe, "firmware refused the DMA window: %d\n", rc);
-		return opal_error_code(rc);
-	}
-	pnv_npu2_tce_kill(pe);
-	/* From now on what changes in the table is invalidated here, too. */
+	/* First, as it takes memory: then a change of the table is invalidated. */
 	err = pnv_pci_link_table_and_group(pe->phb->hose->node, num, tbl,
 					   table_group);
+	if (err)
+		return err;
+	err = pnv_npu2_switch_window(pe, tbl);
 	if (err) {
-		pnv_npu2_opal_map_window(pe, NULL);
-		pnv_npu2_tce_kill(pe);
+		if (pnv_npu2_switch_window(pe, old))
+			pnv_npu2_keep_table(tbl);
+		pnv_pci_unlink_table_and_group(tbl, table_group);
+		return err;
 	}
-	return err;
+	if (old)
+		pnv_pci_unlink_table_and_group(old, table_group);
+	return 0;
 }
 
 static struct iommu_table_group_ops pnv_npu2_link_ops = {
@@ -442,6 +511,28 @@ static long pnv_npu2_create_table(struct iommu_table_group *table_group,
 	return ret;
 }
 
+/*
+ * Gives a PE what the group has open and the PE has not: one that comes while the
+ * group is in use, or a link whose only window was closed and that has to fall
+ * back to the other one of its group.
+ */
+static long pnv_npu2_catch_up(struct pnv_npu2 *npu, struct pnv_ioda_pe *pe)
+{
+	struct iommu_table_group *own = &pe->table_group;
+	bool is_link = own->ops == &pnv_npu2_link_ops;
+	long err = 0;
+	int num;
+
+	for (num = IOMMU_TABLE_GROUP_MAX_TABLES; num-- && !err; ) {
+		if (is_link && (own->tables[0] || own->tables[1]))
+			break;
+		if (npu->table_group.tables[num] && !own->tables[num])
+			err = own->ops->set_window(own, num,
+						   npu->table_group.tables[num]);
+	}
+	return err;
+}
+
 static long pnv_npu2_set_window(struct iommu_table_group *table_group, int num,
 				struct iommu_table *tbl)
 {
@@ -456,9 +547,11 @@ static long pnv_npu2_set_window(struct iommu_table_group *table_group, int num,
 		err = pes[i]->table_group.ops->set_window(&pes[i]->table_group,
 							  num, tbl);
 	if (err)
-		for (i--; i--; )
+		for (i--; i--; ) {
 			pes[i]->table_group.ops->unset_window(&pes[i]->table_group,
 							      num);
+			pnv_npu2_catch_up(npu, pes[i]);
+		}
 	else
 		table_group->tables[num] = iommu_tce_table_get(tbl);
 	mutex_unlock(&npu->lock);
@@ -486,6 +579,10 @@ static long pnv_npu2_unset_window(struct iommu_table_group *table_group, int num
 		iommu_tce_table_put(table_group->tables[num]);
 		table_group->tables[num] = NULL;
 	}
+	for (i = 0; i < count; i++) {
+		ret = pnv_npu2_catch_up(npu, pes[i]);
+		err = err ?: ret;
+	}
 	mutex_unlock(&npu->lock);
 	return err;
 }
@@ -504,20 +601,6 @@ static struct pnv_npu2_gpu *pnv_npu2_member(struct pnv_npu2 *npu,
 		if (pe && (npu->gpus[i].npe == pe || npu->gpus[i].gpe == pe))
 			return &npu->gpus[i];
 	return NULL;
-}
-
-/* What the group has open, for a PE that comes while it is in use. */
-static long pnv_npu2_catch_up(struct pnv_npu2 *npu, struct pnv_ioda_pe *pe)
-{
-	struct iommu_table_group *own = &pe->table_group;
-	long err = 0;
-	int num;
-
-	for (num = 0; num < IOMMU_TABLE_GROUP_MAX_TABLES && !err; num++)
-		if (npu->table_group.tables[num] && !own->tables[num])
-			err = own->ops->set_window(own, num,
-						   npu->table_group.tables[num]);
-	return err;
 }
 
 /* To the kernel, with its own window, for a PE of a GPU that goes. */
@@ -770,13 +853,21 @@ static struct pnv_ioda_pe *pnv_npu2_add_link(struct pnv_npu2 *npu,
 			pnv_npu2_free_pe(npu, gpu);
 		return NULL;
 	}
+	/* A link of a group in use has to translate as the others do. */
+	if (is_first && pnv_npu2_catch_up(npu, gpu->npe)) {
+		rc = pnv_npu2_opal_set_pe(gpu->npe, pci_dev_id(link),
+					  OPAL_UNMAP_PE);
+		if (rc)
+			pci_err(link, "firmware refused to leave PE#%x: %d\n",
+				gpu->npe->pe_number, rc);
+		pnv_npu2_free_pe(npu, gpu);
+		return NULL;
+	}
 	npu->phb->ioda.pe_rmap[pci_dev_id(link)] = gpu->npe->pe_number;
 	gpu->npe->device_count++;
-	if (is_first) {
-		pnv_npu2_catch_up(npu, gpu->npe);
-		/* Firmware's refusal was said; the link is there without ATS. */
+	/* Firmware's refusal was logged; the link is there without ATS. */
+	if (is_first)
 		pnv_npu2_to_host(npu, gpu);
-	}
 	return gpu->npe;
 }
 
@@ -901,14 +992,15 @@ static struct pnv_npu2_gpu *pnv_npu2_find_linked(struct pnv_npu2 *npu,
  * Context: process context.
  * Return: 0; -ENODEV when it has no NVLinks to the processor, or the first is
  * not there; -EBUSY when the host or a partition has it; -EINVAL for partition 0,
- * which is the host; else what firmware answered. Nothing is changed then.
+ * which is the host; else what firmware answered, also when it keeps an earlier
+ * partition. Nothing is changed then.
  */
 int pnv_npu2_bind_gpu(struct pci_dev *pdev, u64 lpid, u64 msr)
 {
 	struct pnv_npu2 *npu = pnv_npu2_of(pdev->dev.of_node);
 	struct pci_dev *link = pnv_npu2_bridge_get(pdev, 0);
 	struct pnv_npu2_gpu *gpu;
-	int err = -EBUSY;
+	int err;
 
 	/* Its RAM and its ATSD register are reached through this one. */
 	if (!link)
@@ -922,7 +1014,11 @@ int pnv_npu2_bind_gpu(struct pci_dev *pdev, u64 lpid, u64 msr)
 	gpu = pnv_npu2_find_linked(npu, pdev->dev.of_node);
 	if (!gpu)
 		err = -ENODEV;
-	else if (gpu->owner == PNV_NPU2_NOBODY)
+	else
+		err = pnv_npu2_unstick(npu, gpu);
+	if (!err && gpu->owner != PNV_NPU2_NOBODY)
+		err = -EBUSY;
+	if (!err)
 		err = pnv_npu2_enter(npu, gpu, PNV_NPU2_PARTITION, lpid, msr);
 	mutex_unlock(&npu->lock);
 	return err;
@@ -935,9 +1031,9 @@ EXPORT_SYMBOL_GPL(pnv_npu2_bind_gpu);
  *
  * Context: process context.
  * Return: 0; -ENODEV when it or all its links are gone, and with them what was
- * bound; -EINVAL when no partition has it; else what
- * firmware answered. The partition's page tables serve it no longer when
- * firmware refused one of the two steps, too.
+ * bound; -EINVAL when no partition has it; else what firmware answered. The
+ * partition may have it still then: nobody else gets the GPU, and the call can be
+ * repeated.
  */
 int pnv_npu2_unbind_gpu(struct pci_dev *pdev)
 {
@@ -951,8 +1047,9 @@ int pnv_npu2_unbind_gpu(struct pci_dev *pdev)
 	gpu = pnv_npu2_find_linked(npu, pdev->dev.of_node);
 	if (!gpu)
 		err = -ENODEV;
-	else if (gpu->owner == PNV_NPU2_PARTITION)
-		err = pnv_npu2_leave(npu, gpu);
+	else if (gpu->owner == PNV_NPU2_PARTITION ||
+		 gpu->owner == PNV_NPU2_STUCK)
+		err = pnv_npu2_leave_partition(npu, gpu);
 	mutex_unlock(&npu->lock);
 	return err;
 }

@@ -201,7 +201,7 @@ static int nvlink2_vm_attach(struct nvlink2_vfio_device *vfio, struct kvm *kvm)
 		return -EBUSY;
 	}
 	/* Told once more, as each device of the group is opened. */
-	if (vfio->dev.lpar.ops)
+	if (vfio->dev.lpar)
 		return 0;
 	if (!vfio->kvm && !refcount_inc_not_zero(&kvm->users_count))
 		return -ENODEV;
@@ -387,8 +387,10 @@ static void nvlink2_platform_once(void)
 
 static int nvlink2_open_gpu(struct nvlink2_vfio_device *vfio)
 {
-	int err = nvlink2_gpu_ram_ready(&vfio->dev);
+	int err = nvlink2_lpar_ready(vfio->dev.pdev);
 
+	if (!err)
+		err = nvlink2_gpu_ram_ready(&vfio->dev);
 	if (!err)
 		err = nvlink2_gpu_ram_register(&vfio->dev);
 	if (err)

@@ -23,6 +23,9 @@ SUITE = "npu2"
 REBOOTS = "npu2_reboot"
 GUEST = "npu2_guest_uses_gpu_ram_and_atsd"
 REFERENCE = ROOT / "lab/versus/recorded/npu2"
+# Registers that 5.10 does not write as it should, and why. Logs that agree may share a mistake: what is
+# right there has a case of its own.
+DIFFERENCES = {"ATS_TCE_KILL": "5.10 asks for a kind of invalidation that firmware does not know (N2)"}
 REBOOTING = "reboot: Restarting system"
 # On a quiet machine.
 _TIMEOUT = 75
@@ -120,9 +123,10 @@ def _compared(flavour: str, board: Board) -> Iterator[judge.Case]:
     for case in [*judge.judge_tests(outcome, names), *judge.judge_machine(outcome)]:
         yield case._replace(name=f"{title}: {case.name}")
     recorded = (REFERENCE / board.recorded).read_text("ascii").splitlines()
-    parted = difference([str(access) for access in accesses], recorded)
+    parted = difference([str(access) for access in accesses if access.name not in DIFFERENCES], recorded)
     yield judge.Case(f"{title}: registers are written as Linux 5.10 had them written", not parted,
                      f"{parted}, in {board.recorded}")
+    yield judge_invalidation(title, accesses)
 
 
 def _run(flavour: str, suite: str, board: Board) -> Iterator[judge.Case]:
@@ -148,6 +152,13 @@ def difference(new: Sequence[str], old: Sequence[str]) -> str:
     if len(new) != len(old):
         return f"{len(new)} lines, not {len(old)}"
     return ""
+
+
+def judge_invalidation(title: str, accesses: Sequence[machine.Access]) -> judge.Case:
+    """Whether firmware has taken the calls that empty the TCE cache, which 5.10's it refuses (N2)."""
+    count = sum(access.name == "ATS_TCE_KILL" and access.kind == "wr" for access in accesses)
+    return judge.Case(f"{title}: the TCE cache is invalidated (N2)", count > 0,
+                      "firmware wrote nothing to the register that does it")
 
 
 def judge_reboot(outcome: Outcome, accesses: Sequence[machine.Access], board: Board) -> Iterator[judge.Case]:

@@ -10,8 +10,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/vfio.h>
 
 #include "npu2.h"
 #include "nvtest.h"
@@ -24,6 +27,8 @@
 #define BDF_MAP(n)	(RING + 0x714000 + (n) * 8)
 #define PID_MAP(n)	(RING + 0x718000 + (n) * 0x20)
 #define ENTRIES		16
+/* An indexed table; what firmware wrote to it last can be read. */
+#define ATS_TABLE_DATA	(RING + 0x700110)
 
 #define BDF_VALID	(1ULL << 63)
 #define BDF_OF(map)	((map) >> 32 & 0xffff)
@@ -71,6 +76,22 @@ unsigned int npu2_first_link(const struct slot *slot)
 uint64_t npu2_atsd_lparid(unsigned int link)
 {
 	return ring(ATSD_LPARID(link));
+}
+
+/* The window of links that was opened or closed last, as firmware describes it to the NPU2. */
+uint64_t npu2_link_window(void)
+{
+	return ring(ATS_TABLE_DATA);
+}
+
+void npu2_remove_window(int container, uint64_t start)
+{
+	struct vfio_iommu_spapr_tce_remove window = {
+		.argsz = sizeof(window), .start_addr = start,
+	};
+
+	CHECKF(!ioctl(container, VFIO_IOMMU_SPAPR_TCE_REMOVE, &window),
+	       "VFIO_IOMMU_SPAPR_TCE_REMOVE: %s", strerror(errno));
 }
 
 /* Whose page tables serve a GPU; of a VM, its partition. All three tables have to agree. */

@@ -18,6 +18,8 @@ unsigned int npu2_cells(const char *bdf, const char *prop, uint32_t *value, unsi
 /* npu2.c */
 unsigned int npu2_first_link(const struct slot *slot);
 uint64_t npu2_atsd_lparid(unsigned int link);
+uint64_t npu2_link_window(void);
+void npu2_remove_window(int container, uint64_t start);
 int npu2_owner_of(const struct slot *slot, uint64_t *lpid);
 void npu2_owner_is(const struct slot *slot, int want);
 void npu2_all_are(int want);

@@ -173,21 +173,32 @@ static void failed_bind_fails_the_open_D9(void)
 	device_close(fd);
 }
 
-/* Told in the log; the close goes on. */
-static void failed_unbind_is_reported(void)
+/*
+ * The close goes on, with a message. Nobody gets the GPU, VM or not, before it is unbound: its
+ * partition's number may be another VM's by then.
+ */
+static void failed_unbind_keeps_the_gpu_out_N15(void)
 {
+	const char *gpu;
 	int fd;
 
 	prepare();
-	vm_with(slots[0].bdf[0]);
-	fd = device_open(slots[0].bdf[0]);
+	gpu = slots[0].bdf[0];
+	vm_with(gpu);
+	fd = device_open(gpu);
 	write_text(FAIL "fail_unbind", "5");
 	log_mark();
 	device_close(fd);
 	CHECK(log_has(driver_name(), "unbinding from partition", "-5"));
-	/* What the simulator still has bound goes with it. */
+	CHECK_ERR(device_try_open(gpu), EBUSY);
+	kept_close();
 	devices_close();
-	sim_unload();
+	CHECK_ERR(device_try_open(gpu), EBUSY);
+	/* The other functions are none of its business. */
+	device_close(device_open(slots[0].bdf[1]));
+
+	write_text(FAIL "fail_unbind", "0");
+	device_close(device_open(gpu));
 }
 
 /* The simulator cannot go while a GPU is bound through it. */
@@ -204,15 +215,37 @@ static void bound_gpu_keeps_the_provider(void)
 	sim_unload();
 }
 
+/* Nor while one could not be unbound. */
+static void stuck_gpu_keeps_the_provider_N15(void)
+{
+	const char *gpu;
+	int fd;
+
+	prepare();
+	gpu = slots[0].bdf[0];
+	vm_with(gpu);
+	fd = device_open(gpu);
+	write_text(FAIL "fail_unbind", "5");
+	device_close(fd);
+	kept_close();
+	devices_close();
+	CHECK(module_is_busy("nvlink2-sim"));
+	write_text(FAIL "fail_unbind", "0");
+	device_close(device_open(gpu));
+	devices_close();
+	sim_unload();
+}
+
 const struct test lpar_tests[] = {
 	TEST(lpar, bound_at_open_and_unbound_at_close),
 	TEST(lpar, bridge_is_not_bound),
 	TEST(lpar, failed_bind_fails_the_open_D9),
-	TEST(lpar, failed_unbind_is_reported),
+	TEST(lpar, failed_unbind_keeps_the_gpu_out_N15),
 	{ NULL, NULL }
 };
 
 const struct test lpar_provider_tests[] = {
 	TEST(lpar, bound_gpu_keeps_the_provider),
+	TEST(lpar, stuck_gpu_keeps_the_provider_N15),
 	{ NULL, NULL }
 };

@@ -84,6 +84,29 @@ static void firmware_binds_atsd_of_first_link_alone(void)
 		CHECK_EQ(npu2_atsd_lparid(link), 0);
 }
 
+/* A link has the last window of the group that was opened; when that is closed, the other one. */
+static void links_fall_back_to_the_other_window_N12(void)
+{
+	uint64_t first, second, start;
+	int container;
+
+	npu2_find_and_be_the_hosts();
+	container = device_container(slots[0].bdf[0]);
+	/* The container makes its default window before another one. */
+	start = dma_window(container, 0x10000);
+	second = npu2_link_window();
+	npu2_remove_window(container, start);
+	first = npu2_link_window();
+	CHECK(first && second && first != second);
+	start = dma_window(container, 0x10000);
+	CHECK(npu2_link_window() != first);
+	npu2_remove_window(container, start);
+	CHECK_EQ(npu2_link_window(), first);
+	devices_close();
+	CHECK_EQ(npu2_link_window(), 0);
+	npu2_all_are(NPU2_HOST);
+}
+
 static void owner_without_vm_has_no_translation(void)
 {
 	npu2_find_and_be_the_hosts();
@@ -213,6 +236,7 @@ const struct test npu2_platform_tests[] = {
 	TEST(npu2, vm_has_gpu_until_close),
 	TEST(npu2, firmware_binds_atsd_of_first_link_alone),
 	TEST(npu2, owner_without_vm_has_no_translation),
+	TEST(npu2, links_fall_back_to_the_other_window_N12),
 	TEST(npu2, vm_killed),
 	TEST(npu2, driver_unbound_and_unloaded),
 	TEST(npu2, gpu_removed_and_found_again),

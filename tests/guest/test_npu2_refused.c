@@ -17,6 +17,7 @@
 #include "nvtest.h"
 
 #define FAIL		"/sys/kernel/debug/fail_function/"
+#define PAGE		0x10000ULL
 #define HARDWARE	"0xfffffffffffffffa"	/* OPAL_HARDWARE (-6), which is EIO */
 
 static void refuse(const char *call, unsigned int nth)
@@ -34,6 +35,12 @@ static void refuse(const char *call, unsigned int nth)
 	snprintf(text, sizeof(text), "%u", nth);
 	write_text(FAIL "space", text);
 	write_text(FAIL "times", "1");
+}
+
+static void refuse_always(const char *call)
+{
+	refuse(call, 0);
+	write_text(FAIL "times", "-1");
 }
 
 /* Whether the call was refused that often already. */
@@ -144,6 +151,96 @@ static void map_window_refused(void)
 	each_refused("map_window", 2);
 }
 
+static void tce_kill_refused_N2(void)
+{
+	each_refused("tce_kill", 4);
+}
+
+/* A link has one window. The second one of the group is refused: the first is there again. */
+static void second_window_refused_N12(void)
+{
+	struct vfio_iommu_spapr_tce_create window = {
+		.argsz = sizeof(window), .page_shift = 16, .window_size = 1 << 30, .levels = 1,
+	};
+	uint64_t first;
+	int container;
+
+	npu2_find_and_be_the_hosts();
+	finally(refuse_nothing);
+	container = device_container(slots[0].bdf[0]);
+	npu2_remove_window(container, dma_window(container, PAGE));
+	/* The default one. */
+	first = npu2_link_window();
+	CHECK(first);
+	refuse("map_window", 1);
+	CHECK_ERR(ioctl(container, VFIO_IOMMU_SPAPR_TCE_CREATE, &window), EIO);
+	CHECK(was_refused());
+	refuse_nothing();
+	CHECK_EQ(npu2_link_window(), first);
+	/* The same, when the mistake is found only afterwards. */
+	refuse("tce_kill", 1);
+	CHECK_ERR(ioctl(container, VFIO_IOMMU_SPAPR_TCE_CREATE, &window), EIO);
+	CHECK(was_refused());
+	refuse_nothing();
+	CHECK_EQ(npu2_link_window(), first);
+	CHECK(!ioctl(container, VFIO_IOMMU_SPAPR_TCE_CREATE, &window));
+	CHECK(npu2_link_window() != first);
+	devices_close();
+	npu2_all_are(NPU2_HOST);
+}
+
+/*
+ * The first link of a GPU comes while its group is in use, and does not get the group's window:
+ * it cannot be enabled. The next one can.
+ */
+static void window_of_a_new_link_refused_N13(void)
+{
+	unsigned int k;
+
+	npu2_find_and_be_the_hosts();
+	finally(refuse_nothing);
+	dma_window(device_container(slots[0].bdf[0]), PAGE);
+	for (k = 1; k < slots[0].functions; k++)
+		npu2_remove(slots[0].bdf[k]);
+	CHECK_EQ(npu2_group_size(slots[0].bdf[0]), 1);
+	refuse("map_window", 1);
+	write_text("/sys/bus/pci/rescan", "1");
+	CHECK(was_refused());
+	refuse_nothing();
+	CHECK_EQ(npu2_group_size(slots[0].bdf[0]), slots[0].functions - 1);
+	devices_close();
+	for (k = 1; k < slots[0].functions; k++)
+		npu2_remove(slots[0].bdf[k]);
+	npu2_find_again(0, 1, slots[0].functions);
+}
+
+/* A VM that closes its GPU while firmware keeps the partition: nobody gets it before it is free. */
+static void gpu_that_stays_bound_is_out_of_use_N15(void)
+{
+	const char *gpu;
+	bool has_group;
+	uint64_t lpid;
+
+	npu2_find_and_be_the_hosts();
+	finally(refuse_nothing);
+	gpu = slots[0].bdf[0];
+	vm_with(gpu);
+	device_open(gpu);
+	CHECK_EQ(npu2_owner_of(&slots[0], &lpid), NPU2_VM);
+	refuse_always("map_lpar");
+	kept_close();
+	devices_close();
+	/* With the group, and without: its owner is not the host again. */
+	CHECK(use(&has_group));
+	CHECK(!has_group);
+	driver_unload();
+	npu2_find();
+	CHECK(use(&has_group));
+	refuse_nothing();
+	CHECK_EQ(use(&has_group), 0);
+	npu2_all_are(NPU2_HOST);
+}
+
 /* A link that firmware gives no PE is there, and cannot be enabled; nothing else is lost. */
 static void set_pe_refused(void)
 {
@@ -172,6 +269,10 @@ const struct test npu2_refused_tests[] = {
 	TEST(npu2, init_context_refused),
 	TEST(npu2, destroy_context_refused),
 	TEST(npu2, map_window_refused),
+	TEST(npu2, tce_kill_refused_N2),
+	TEST(npu2, second_window_refused_N12),
+	TEST(npu2, window_of_a_new_link_refused_N13),
+	TEST(npu2, gpu_that_stays_bound_is_out_of_use_N15),
 	TEST(npu2, set_pe_refused),
 	{ NULL, NULL }
 };

@@ -212,7 +212,7 @@ static void firmware_codes_are_translated_D24(void)
 	device_close(device_open(gpu));
 }
 
-/* The close cannot fail: it is told, as an errno, and the next open binds anew. */
+/* The close cannot fail: the log has an errno, and the next open unbinds first, then binds. */
 static void firmware_refuses_to_unbind_D24(void)
 {
 	const char *gpu;
@@ -233,6 +233,25 @@ static void firmware_refuses_to_unbind_D24(void)
 	CHECK(strstr(read_text(PNV_CALLS), "\nunbind"));
 }
 
+/* A provider that is no module has nobody to hold it: the driver can go, and says what it forgets. */
+static void stuck_gpu_is_forgotten_with_the_driver_N15(void)
+{
+	const char *gpu;
+
+	load_with_pnv();
+	gpu = slots[0].bdf[0];
+	vm_with(gpu);
+	set_pnv("unmap_returns", -6);
+	device_close(device_open(gpu));
+	CHECK_ERR(device_try_open(gpu), EBUSY);
+	kept_close();
+	devices_close();
+	log_mark();
+	driver_unload();
+	CHECK(log_has(NULL, "could not be unbound from partition", NULL));
+	set_pnv("unmap_returns", 0);
+}
+
 const struct test lpar_life_tests[] = {
 	TEST(lpar, vm_lives_as_long_as_the_device_D4),
 	TEST(lpar, killed_vmm_leaves_the_binding_D4),
@@ -246,5 +265,6 @@ const struct test partition_tests[] = {
 	TEST(lpar, powernv_binds),
 	TEST(lpar, firmware_codes_are_translated_D24),
 	TEST(lpar, firmware_refuses_to_unbind_D24),
+	TEST(lpar, stuck_gpu_is_forgotten_with_the_driver_N15),
 	{ NULL, NULL }
 };

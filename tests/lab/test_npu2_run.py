@@ -52,6 +52,15 @@ def judged(accesses, said=(run.REBOOTING,), reason="exit"):
     return [case.name for case in cases if not case.ok], {case.name: case for case in cases}
 
 
+def test_n2_a_kernel_has_to_invalidate_the_tce_cache():
+    kill, other = (machine.Access("MMIO", "wr", place, 8, name, 1 << 63)
+                   for place, name in ((0x700120, "ATS_TCE_KILL"), (0x714000, "XTS_BDF_MAP")))
+    assert run.judge_invalidation("6.12", [other, kill]).ok
+    assert not run.judge_invalidation("6.12", [other]).ok
+    assert not run.judge_invalidation("6.12", [kill._replace(kind="rd")]).ok
+    assert set(run.DIFFERENCES) == {"ATS_TCE_KILL"}
+
+
 def test_same_register_logs_do_not_differ():
     assert run.difference(LOG, list(LOG)) == ""
 

@@ -307,6 +307,15 @@ def test_log_has_what_reaches_xts_and_atsd(emulator):
         "MMIO rd 0830010/8 ATSD_STATUS = 0000000000000000"]
 
 
+def test_log_has_whole_invalidations_of_the_tce_cache_and_no_page(emulator):
+    _, log = emulator(*ring("w", 0x700120, 1 << 63), *ring("w", 0x700120, 0x25 << 56 | 0x1000),
+                      mmio("w", 0x700120, 1 << 63), mmio("w", 0x700120, 0x25 << 56),
+                      *ring("w", 0x700118, 1 << 63))
+    assert [str(access) for access in machine.accesses(log)] == [
+        "SCOM wr ring 700120 ATS_TCE_KILL = 8000000000000000",
+        "MMIO wr 0700120/8 ATS_TCE_KILL = 8000000000000000"]
+
+
 def test_gpus_become_nvidias(emulator):
     printed, _ = emulator(gpus=2)
     # A V100, a 3D controller; what only looked like the configuration space is as it was.

@@ -21,6 +21,9 @@
 #define NTL_MISC_CFG1	0x0c0
 #define NTL_FENCE	0x500
 /* Of the stack that is there once. */
+#define BLOCK_ATS	0x70
+#define ATS_TCE_KILL	0x120
+#define TCE_KILL_ALL	PPC_BIT(0)
 #define BLOCK_XTS	0x71
 #define BLOCK_MISC	0x72
 #define MISC_FENCE	0x0b0
@@ -44,9 +47,19 @@ const char *ring_name(uint64_t place)
 			return "XTS_PID_MAP";
 		return "XTS";
 	}
+	if (PLACE_BLOCK(place) == BLOCK_ATS && at == ATS_TCE_KILL)
+		return "ATS_TCE_KILL";
 	if (PLACE_STACK(place) == STACK_ATSD && (PLACE_BLOCK(place) & 0xf) < ATSD_UNITS)
 		return at / 8 < ARRAY_SIZE(atsd) ? atsd[at / 8] : "ATSD";
 	return NULL;
+}
+
+/* As above. The TCE cache is mostly invalidated page by page: too many lines to log. */
+const char *ring_name_of_write(uint64_t place, uint64_t value)
+{
+	if (PLACE_BLOCK(place) == BLOCK_ATS && !(value & TCE_KILL_ALL))
+		return NULL;
+	return ring_name(place);
 }
 
 /* How far the bytes of an access are from the low end of their register. */
@@ -106,7 +119,7 @@ static uint64_t mmio_read(void *opaque, uint64_t at, unsigned int size)
 
 static void mmio_write(void *opaque, uint64_t at, uint64_t value, unsigned int size)
 {
-	const char *name = ring_name(at);
+	const char *name = ring_name_of_write(at, value);
 
 	(void)opaque;
 	if (log_file && name)

@@ -37,7 +37,7 @@ static void npu_write(void *opaque, uint64_t at, uint64_t value, unsigned int si
 	uint64_t address = npu_scom[RING_ADDRESS];
 	unsigned int wanted = ADDRESS_SIZE(address);
 	uint64_t place = ADDRESS_PLACE(address) & ~(uint64_t)(wanted - 1);
-	const char *name = ring_name(place);
+	const char *name = ring_name_of_write(place, value);
 
 	(void)opaque;
 	(void)size;

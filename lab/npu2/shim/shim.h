@@ -23,6 +23,7 @@ void add_registers(void *parent, uint64_t at, uint64_t size, const struct region
 /* ring.c: places are those of the ring, sizes and shifts in bytes and bits */
 void add_ring(void);
 const char *ring_name(uint64_t place);
+const char *ring_name_of_write(uint64_t place, uint64_t value);
 uint64_t ring_read(uint64_t place, unsigned int size);
 void ring_write(uint64_t place, uint64_t value, unsigned int size);
 
