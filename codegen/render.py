@@ -34,7 +34,7 @@ OUTPUTS = (
     Output("generated/user/vfio_nvlink2.py", "ctypes.py.j2", UAPI),
     Output("generated/user/golden/README.rst", "golden.rst.j2", UAPI),
     Output("generated/abi/vfio_nvlink2_layout.c", "layout.c.j2", UAPI),
-    Output("generated/docs/vfio-nvlink2.rst", "reference.rst.j2", UAPI),
+    Output("generated/docs/vfio-nvlink2.rst", "interface.rst.j2", UAPI),
 )
 
 GOLDEN_DIR = "generated/user/golden"

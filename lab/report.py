@@ -49,7 +49,7 @@ PARTS = (
     ("", "others"),
 )
 # Where several processes share the files, these come first, since each takes long ...
-_FIRST = (_GUEST, "abi-tests/selftest/test_mutants", "abi-tests/selftest/test_replays",
+_FIRST = (_GUEST, "abi-tests/selftest/test_changes", "abi-tests/selftest/test_replays",
           "abi-tests/selftest/test_gate", "codegen/")
 # ... and these last: they wait for kernels that are being built meanwhile.
 _LAST = ("tests/test_lint", "tests/lab/test_mutants", "abi-tests/selftest/test_face")

@@ -73,7 +73,7 @@ def test_committed_face_shows_prototypes():
 
 
 def test_changes_of_the_sources_are_found():
-    tree = BUILD / "face-mutant"
+    tree = BUILD / "face-changed"
     with locked(tree):
         build.synchronize_all(tree)
         for path, text, replacement in CHANGES:

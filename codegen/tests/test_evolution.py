@@ -141,7 +141,7 @@ def test_evolution_old_reader_reads_new(grown, tmp_path):
     assert decode(reader, grown / "generated/user/golden/atsd.bin") == "0 atsd 400000000 8 0 0 0"
 
 
-def test_evolution_reference_page_has_it(grown):
+def test_evolution_interface_page_has_it(grown):
     text = (grown / "generated/docs/vfio-nvlink2.rst").read_text()
     for part in ("version 2 of the interface", "Deprecated since record version 3. Errors.",
                  "Deprecated since ABI version 2. 25 Gbit/s", "``__pad4[8]``", "subtype of IBM"):

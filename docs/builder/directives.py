@@ -18,7 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.util.logging import getLogger
 from sphinx.util.nodes import nested_parse_with_titles
 
-from docs.builder import abi
+from docs.builder import sysfsdocs
 
 LOG = getLogger(__name__)
 # Links that are good where pages are read as files, and what has the same in the manual.
@@ -94,10 +94,10 @@ class KernelAbi(_Generated):
     def text(self, tree: Path, source: Path) -> str:
         parts = []
         try:
-            for file, entries in abi.read(source):
+            for file, entries in sysfsdocs.read(source):
                 title = file.relative_to(source).as_posix()
-                parts += [title, "-" * len(title), "", *map(abi.as_rst, entries)]
-        except abi.AbiError as error:
+                parts += [title, "-" * len(title), "", *map(sysfsdocs.as_rst, entries)]
+        except sysfsdocs.SysfsDocsError as error:
             self.warn(str(error))
         return "\n".join(parts)
 

@@ -10,7 +10,7 @@
 /*
  * The device-tree contract: what the driver reads of the firmware's tree, and the
  * numbers it holds that against. The checks themselves are listed, property by
- * property, in the reference page.
+ * property, in the interface page.
  */
 
 /* PCI node of the GPU */

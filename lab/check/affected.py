@@ -6,7 +6,7 @@ affected_rules.py says by the file's name what is run. Here, two lists of mutant
 test that catches a mutant of the driver is run when the mutant's file changes: with its whole suite
 where the table selects that, or else alone, on the kernel that the list names, where the machine
 boots with these tests only. For a debug kernel that is the only way to stay near the budget. Of the
-gate's own mutants, each of which takes a second or more, a few are run that together are seen by
+gate's listed changes, each of which takes a second or more, a few are run that together are seen by
 every detector, or those that only the changed detector sees.
 """
 
@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.check.affected_rules import DOCS, GATE_MUTANTS, KERNEL, RULES, Rule
+from lab.check.affected_rules import DOCS, GATE_CHANGES, KERNEL, RULES, Rule
 from lab.errors import LabError
 from lab.kernels import flavours, relink
 from lab.lint import lint
@@ -148,7 +148,7 @@ def _add_mutants(chosen: Selection, files: set[str], known: Iterable[mutants.Mut
 
 
 def matrix() -> tuple[list[str], list[tuple[str, set[str]]]]:
-    """[(group, name, detectors that see it)] of the ABI gate's listed mutants that break something."""
+    """[(group, name, detectors that see it)] of the ABI gate's listed changes that break something."""
     rows = [line.strip("| ").split("|") for line in MATRIX.read_text("utf-8").splitlines()
             if line.startswith("| ")]
     detectors = [cell.strip() for cell in rows[0][1:-1]]
@@ -161,8 +161,8 @@ def matrix() -> tuple[list[str], list[tuple[str, set[str]]]]:
     return detectors, found
 
 
-def gate_mutants(file: str) -> list[str]:
-    """Names of a few mutants for a file of the ABI gate: those its detector sees best, or of everything."""
+def gate_changes(file: str) -> list[str]:
+    """Names of a few changes for a file of the ABI gate: those its detector sees best, or of everything."""
     detectors, found = matrix()
     stem = Path(file).stem
     detector = next((name for name in detectors if "/detectors/" in file
@@ -185,13 +185,13 @@ def gate_mutants(file: str) -> list[str]:
 
 
 def _sample(chosen: Selection, files: Sequence[str]) -> None:
-    """Takes a few of the ABI gate's mutants in place of all of them."""
-    if GATE_MUTANTS not in chosen.tests:
+    """Takes a few of the ABI gate's changes in place of all of them."""
+    if GATE_CHANGES not in chosen.tests:
         return
-    del chosen.tests[GATE_MUTANTS]
+    del chosen.tests[GATE_CHANGES]
     for file in [file for file in files if file.startswith("abi-tests/")] or files:
-        chosen.tests.update((f"{GATE_MUTANTS}::test_mutant[{name}]", None)
-                            for name in gate_mutants(file))
+        chosen.tests.update((f"{GATE_CHANGES}::test_change[{name}]", None)
+                            for name in gate_changes(file))
 
 
 def _without_unbuilt(chosen: Selection) -> None:

@@ -28,14 +28,14 @@ class Rule(NamedTuple):
 
 _SPARSE = f"gcc-sparse-{KERNEL}"
 _GATE = "abi-tests/selftest/test_gate.py::"
-#: The ABI gate's verdict on the tree, which is what its mutants change.
+#: The ABI gate's verdict on the tree, which is what changes.yaml changes.
 VERDICT = f"{_GATE}test_the_tree_is_compatible_with_its_release_and_it_is_quick"
-GATE_MUTANTS = "abi-tests/selftest/test_mutants.py"
+GATE_CHANGES = "abi-tests/selftest/test_changes.py"
 _GATE_QUICK = " ".join((
     VERDICT, *(f"{_GATE}{name}" for name in (
         "test_a_finding_says_it_all", "test_architectures_differ", "test_help_and_rules",
         "test_every_rule_is_documented", "test_json"))))
-_GATE_LEFT = "the ABI gate's other mutants and commands (abi-tests/selftest)"
+_GATE_LEFT = "the ABI gate's other changes and commands (abi-tests/selftest)"
 _FACE = f"abi-tests/selftest/test_face.py::test_committed_face_fits_the_modules[{KERNEL}]"
 #: Mutants of what is built into kernels fit the sources.
 KERNEL_MUTANTS = "tests/lab/test_mutants.py::test_mutant_fits_and_test_mutants_compiles_it"
@@ -53,7 +53,7 @@ RULES = (
     # The driver.
     Rule("kernel/*.[ch]",
          "tests/test_index_from_user_D28.py tests/test_defects.py tests/docs/test_messages.py "
-         f"tests/docs/test_abi.py {_FACE}", "basic", _SPARSE,
+         f"tests/docs/test_sysfsdocs.py {_FACE}", "basic", _SPARSE,
          "the other suites and kernels, clang, checkpatch, coccinelle, DKMS, in-tree builds", True),
     *(Rule(f"kernel/{name}", suites=suites) for name, suites in (
         ("atsd.c", ""), ("gate.c", "fault"), ("gpu_ram.c", "dma fault"), ("gpu_ram.h", "fault"),
@@ -103,7 +103,7 @@ RULES = (
         ("decode.h", f"codegen/tests/test_evolution.py {_DECODER}"),
         ("golden.rst", "codegen/tests/test_golden.py"),
         ("layout.c", "codegen/tests/test_layout.py"),
-        ("reference.rst", "codegen/tests/test_evolution.py"),
+        ("interface.rst", "codegen/tests/test_evolution.py"),
         ("regions.h", "codegen/tests/test_marshalling.py codegen/tests/test_evolution.py"),
         ("uapi.h", f"codegen/tests/test_evolution.py codegen/tests/test_layout.py {VERDICT}"))),
     Rule("codegen/*.py", "codegen/tests/test_generate.py codegen/tests/test_cli.py", lint="python-syntax",
@@ -122,8 +122,8 @@ RULES = (
     Rule("codegen/tests/data/**", "codegen/tests/test_marshalling.py codegen/tests/test_golden.py"),
     Rule("codegen/tests/shim/**", "codegen/tests/test_marshalling.py codegen/tests/test_evolution.py"),
 
-    # The ABI gate. Its 190 mutants take minutes; a few of each file's own are chosen (affected.py).
-    Rule("abi-tests/abigate/**", f"{_GATE_QUICK} {GATE_MUTANTS}", lint="python-syntax",
+    # The ABI gate. Its 190 changes take minutes; a few of each file's own are chosen (affected.py).
+    Rule("abi-tests/abigate/**", f"{_GATE_QUICK} {GATE_CHANGES}", lint="python-syntax",
          left=f"{_GATE_LEFT}, pylint"),
     Rule("abi-tests/abigate/facediff.py", "abi-tests/selftest/test_facediff.py"),
     Rule("abi-tests/abigate/face.py", f"abi-tests/selftest/test_facediff.py {_FACE}"),
@@ -138,18 +138,19 @@ RULES = (
     Rule("abi-tests/gate", _GATE_QUICK, lint="python-syntax", left=_GATE_LEFT),
     Rule("abi-tests/face", f"{_FACE} abi-tests/selftest/test_face.py::test_command_without_what_it_needs",
          lint="python-syntax", left="the other kernels' faces"),
-    Rule("abi-tests/matrix", lint="python-syntax", left="the matrix itself: all of the ABI gate's mutants"),
-    Rule("abi-tests/MATRIX.md", left="test_matrix_is_up_to_date: all of the ABI gate's mutants"),
-    Rule("abi-tests/mutants.yaml", GATE_MUTANTS, left="the ABI gate's other mutants"),
+    Rule("abi-tests/matrix", lint="python-syntax", left="the matrix itself: all of the ABI gate's changes"),
+    Rule("abi-tests/MATRIX.md", left="test_matrix_is_up_to_date: all of the ABI gate's changes"),
+    Rule("abi-tests/changes.yaml", GATE_CHANGES, left="the ABI gate's other changes"),
     Rule("abi-tests/exceptions.yaml", VERDICT),
-    Rule("abi-tests/module-face.txt", f"{_FACE} tests/docs/test_abi.py", left="the other kernels' faces"),
+    Rule("abi-tests/module-face.txt", f"{_FACE} tests/docs/test_sysfsdocs.py",
+         left="the other kernels' faces"),
     Rule("abi-tests/baselines/**", f"{VERDICT} abi-tests/selftest/test_gate_release.py::"
-         f"test_the_release_in_the_tree_is_readable {GATE_MUTANTS}", left=_GATE_LEFT),
+         f"test_the_release_in_the_tree_is_readable {GATE_CHANGES}", left=_GATE_LEFT),
     Rule("abi-tests/examples/**", "abi-tests/selftest/test_examples.py"),
     Rule("abi-tests/selftest/test_*.py", "{file}", lint="python-syntax", left="pylint"),
     Rule("abi-tests/selftest/__init__.py", VERDICT),
     Rule("abi-tests/selftest/command.py", _GATE_QUICK, lint="python-syntax", left=_GATE_LEFT),
-    Rule("abi-tests/selftest/mutants.py", GATE_MUTANTS, lint="python-syntax", left=_GATE_LEFT),
+    Rule("abi-tests/selftest/changes.py", GATE_CHANGES, lint="python-syntax", left=_GATE_LEFT),
     Rule("abi-tests/selftest/systems.py", "abi-tests/selftest/test_replays.py", lint="python-syntax"),
     *(Rule(f"abi-tests/selftest/{name}", f"{_RECORDS} abi-tests/selftest/test_compat_records.py",
            lint="python-syntax") for name in ("compat.py", "conftest.py")),
@@ -233,7 +234,7 @@ RULES = (
     Rule("tests/decoder/**", "tests/decoder/test_decoder.py tests/decoder/test_libfuzzer.py"),
     Rule("tests/docs/*.py", "tests/docs/test_messages.py tests/docs/test_topology.py",
          lint="python-syntax", left="pylint, the manual"),
-    Rule("docs/builder/*.py", "tests/docs/test_abi.py tests/docs/test_messages.py "
+    Rule("docs/builder/*.py", "tests/docs/test_sysfsdocs.py tests/docs/test_messages.py "
          "tests/docs/test_topology.py", lint="python-syntax", left="pylint, the manual"),
     Rule("tests/packaging/*.py", "tests/packaging/test_install.py", lint="python-syntax", left="pylint"),
     Rule("lab/packages/cleanroot.*", "tests/lab/test_long_targets.py", left="`make test-deb`"),
@@ -274,7 +275,7 @@ RULES = (
     Rule("docs/spec.md", "codegen/tests/test_rules.py"),
     Rule("docs/topology.*", "tests/docs/test_topology.py"),
     Rule("docs/troubleshooting.md", "tests/docs/test_messages.py"),
-    Rule("docs/ABI/**", "tests/docs/test_abi.py"),
+    Rule("docs/ABI/**", "tests/docs/test_sysfsdocs.py"),
     Rule("docs/versus-2018.md", "tests/lab/test_versus.py"),
     Rule("docs/npu2-module.md", "tests/lab/test_exports.py"),
 

@@ -25,7 +25,7 @@ from lab.paths import ROOT
 from lab.suites import suites
 
 DRIVER = mutants.load()[0]
-GATE = yaml.safe_load((ROOT / "abi-tests/mutants.yaml").read_text("utf-8"))
+GATE = yaml.safe_load((ROOT / "abi-tests/changes.yaml").read_text("utf-8"))
 OF_KERNELS = [mutant for mutant in DRIVER if relink.part_of(mutant.kernel)]
 # What the table alone selects, without the list of mutants.
 BY_TABLE = ("basic", "dma", "fault", "topology")
@@ -97,7 +97,7 @@ def test_table_alone_selects_the_suite(mutant):
 
 
 @pytest.mark.parametrize("file", ["uapi/linux/vfio_nvlink2.h", "spec/vfio_nvlink2.yaml"])
-def test_gate_mutants_are_caught(file):
+def test_gate_changes_are_caught(file):
     """Each is a change of the header or the spec, on which the gate gives its verdict."""
     assert set(GATE) >= {"header", "spec", "both"}
     assert affected_rules.VERDICT in affected.arguments(affected.select([file]))
@@ -108,7 +108,7 @@ def test_gate_mutants_are_caught(file):
 def test_gate_file_has_mutants(file):
     """A detector's own are mutants that it sees; every detector sees one of the others'."""
     names = {entry["name"] for group in ("header", "spec", "both") for entry in GATE[group]}
-    chosen = affected.gate_mutants(file)
+    chosen = affected.gate_changes(file)
     assert len(chosen) >= 3 and set(chosen) <= names
     seen = dict(affected.matrix()[1])
     everything = set.union(*(seen[name] for name in chosen))
@@ -116,7 +116,7 @@ def test_gate_file_has_mutants(file):
            if "/detectors/" in file and file.rpartition("/")[2].startswith(name)]
     assert all(own[0] in seen[name] for name in chosen) if own \
         else everything == set(affected.matrix()[0])
-    assert {f"{affected.GATE_MUTANTS}::test_mutant[{name}]" for name in chosen} \
+    assert {f"{affected.GATE_CHANGES}::test_change[{name}]" for name in chosen} \
         <= set(affected.arguments(affected.select([file])))
 
 
@@ -135,7 +135,7 @@ def test_generator_rule_is_covered(rule):
 COVERS = {
     "contract.h": "codegen/tests/test_generate.py", "ctypes.py": "tests/clients/test_importers.py",
     "decode.h": "tests/decoder/test_decoder.py::test_decoder", "golden.rst": "codegen/tests/test_golden.py",
-    "layout.c": "codegen/tests/test_layout.py", "reference.rst": "codegen/tests/test_generate.py",
+    "layout.c": "codegen/tests/test_layout.py", "interface.rst": "codegen/tests/test_generate.py",
     "regions.h": "codegen/tests/test_marshalling.py", "uapi.h": affected_rules.VERDICT,
     "common": "codegen/tests/test_generate.py",
     "build": "codegen/tests/test_layout.py", "cli": "codegen/tests/test_cli.py",

@@ -20,7 +20,7 @@ DEBUGFS = "/sys/kernel/debug/"
 _ACCESS = {0o6: "RW", 0o4: "RO", 0o2: "WO"}
 
 
-class AbiError(Exception):
+class SysfsDocsError(Exception):
     """A file is not in the form, or a source is not understood; the text says where."""
 
 
@@ -36,11 +36,11 @@ class Entry(NamedTuple):
 
 
 def read(folder: Path) -> list[tuple[Path, list[Entry]]]:
-    """[(file, [entry…])] of a docs/ABI; AbiError when one is not in the form."""
+    """[(file, [entry…])] of a docs/ABI; SysfsDocsError when one is not in the form."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     for path in files:
         if path.parent.parent != folder or path.parent.name not in FOLDERS:
-            raise AbiError(f"{path}: not in one of {', '.join(FOLDERS)}")
+            raise SysfsDocsError(f"{path}: not in one of {', '.join(FOLDERS)}")
     return [(path, _entries(path)) for path in files]
 
 
@@ -50,25 +50,25 @@ def _entries(path: Path) -> list[Entry]:
     tag = ""
     first, *lines = path.read_text("utf-8").splitlines()
     if first != ".. SPDX-License-Identifier: GPL-2.0-only":
-        raise AbiError(f"{path}:1: no licence in the first line")
+        raise SysfsDocsError(f"{path}:1: no licence in the first line")
     for number, line in enumerate(lines, 2):
         found = re.match(r"([A-Z]\w+):(?:\t+(.*))?$", line)
         if found:
             tag = found[1]
             if tag not in TAGS:
-                raise AbiError(f"{path}:{number}: {tag} is no tag: {', '.join(TAGS)}")
+                raise SysfsDocsError(f"{path}:{number}: {tag} is no tag: {', '.join(TAGS)}")
             if tag == "What":
                 tags = {}
                 parts.append(tags)
             if not parts or tag in tags:
-                raise AbiError(f"{path}:{number}: {tag} comes before What, or a second time")
+                raise SysfsDocsError(f"{path}:{number}: {tag} comes before What, or a second time")
             tags[tag] = [found[2] or ""]
         elif line.startswith("\t\t") and tag:
             tags[tag].append(line[2:])
         elif not line and tag:
             tags[tag].append("")
         elif line:
-            raise AbiError(f"{path}:{number}: neither a tag nor indented by two tabs")
+            raise SysfsDocsError(f"{path}:{number}: neither a tag nor indented by two tabs")
     entries = [Entry(path.name, {key: "\n".join(value).strip() for key, value in part.items()})
                for part in parts]
     for entry in entries:
@@ -79,11 +79,11 @@ def _entries(path: Path) -> list[Entry]:
 def _check(path: Path, entry: Entry) -> None:
     missing = [tag for tag in TAGS if tag in _REQUIRED and not entry.tags.get(tag)]
     if missing:
-        raise AbiError(f"{path}: {entry.what} has no {', '.join(missing)}")
+        raise SysfsDocsError(f"{path}: {entry.what} has no {', '.join(missing)}")
     if not re.fullmatch(rf"(?:{'|'.join(_MONTHS)}) \d{{4}}", entry.tags["Date"]):
-        raise AbiError(f"{path}: {entry.what}: Date is a month and a year")
+        raise SysfsDocsError(f"{path}: {entry.what}: Date is a month and a year")
     if not re.match(r"\d+\.\d+", entry.tags["KernelVersion"]):
-        raise AbiError(f"{path}: {entry.what}: KernelVersion begins with none")
+        raise SysfsDocsError(f"{path}: {entry.what}: KernelVersion begins with none")
 
 
 def as_rst(entry: Entry) -> str:
@@ -108,7 +108,7 @@ def documented(folder: Path) -> Face:
     for path, entries in read(folder):
         for entry in entries:
             if entry.what in face.files or entry.what in face.events:
-                raise AbiError(f"{path}: {entry.what} has two entries")
+                raise SysfsDocsError(f"{path}: {entry.what} has two entries")
             text = entry.tags["Description"]
             if entry.what.startswith(EVENTS):
                 fields = re.findall(r"^``([^`]+)``$", text, re.M)
@@ -123,7 +123,7 @@ def documented(folder: Path) -> Face:
 def _read(pattern: str, line: str) -> re.Match[str]:
     found = re.fullmatch(pattern, line)
     if not found:
-        raise AbiError(f"abi-tests/module-face.txt: `{line}` is not understood")
+        raise SysfsDocsError(f"abi-tests/module-face.txt: `{line}` is not understood")
     return found
 
 
@@ -178,7 +178,7 @@ def parameters(tree: Path) -> dict[str, str]:
         calls = re.findall(r"^module_param\w*\(", text, re.M)
         known = re.findall(r"^module_param(?:_array|_cb)?\((\w+), [^;]*?(0\d+)\);", text, re.M)
         if len(calls) != len(known):
-            raise AbiError(f"{path}: a kind of module_param that is not understood")
+            raise SysfsDocsError(f"{path}: a kind of module_param that is not understood")
         for name, mode in known:
             found[_parameter(modules[path], name)] = _access(mode)
     return found
@@ -195,7 +195,7 @@ def _debugfs(tree: Path) -> dict[str, str]:
         known = re.findall(r"debugfs_create_file(?:_unsafe)?\(\"([^\"]+)\", (0\d+),\s*"
                            r"(?:\w+(?:->|\.))?(\w+),", text)
         if len(calls) != len(known):
-            raise AbiError(f"{path}: a kind of debugfs_create that is not understood")
+            raise SysfsDocsError(f"{path}: a kind of debugfs_create that is not understood")
         for name, mode, keeper in known:
             # `debugfs` is a member of the struct they all have.
             files[f"{DEBUGFS}{folders[keeper]}/{name}"] = _access(mode)
@@ -207,7 +207,7 @@ def _attributes(tree: Path) -> dict[str, str]:
     for path, text in _sources(tree):
         found = re.search(r"\b\w*_ATTR(?:_\w+)?\(|\bsysfs_create_\w+|\bdevice_create_file\(", text)
         if found:
-            raise AbiError(f"{path}: {found[0]}: an attribute in sysfs that no code here reads")
+            raise SysfsDocsError(f"{path}: {found[0]}: an attribute in sysfs that no code here reads")
     return {}
 
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from docs.builder import abi
+from docs.builder import sysfsdocs
 from lab.kernels import flavours, source
 from lab.paths import ROOT
 
@@ -54,8 +54,8 @@ def kernel_checks(folder):
 
 
 def test_all_is_described_as_it_is(tree):
-    assert not abi.differences(tree)
-    face = abi.real(tree)
+    assert not sysfsdocs.differences(tree)
+    face = sysfsdocs.real(tree)
     assert len(face.files) >= 21 and len(face.events) >= 3
 
 
@@ -71,7 +71,7 @@ def test_kernels_own_checker_sees_a_mistake(tree):
 def test_flaws_of_the_simulator_are_listed():
     text = (ROOT / "kernel/sim/sim_main.c").read_text("utf-8")
     real = set(re.findall(r'\[SIM_\w+\]\s+= "([\w-]+)"', text)) - {"none"}
-    entry, = [entry for path, entries in abi.read(ROOT / "docs/ABI") for entry in entries
+    entry, = [entry for path, entries in sysfsdocs.read(ROOT / "docs/ABI") for entry in entries
               if entry.what.endswith("/flaw")]
     listed = entry.tags["Description"].partition("One of")[2]
     assert set(re.findall(r"``([\w-]+)``", listed)) == real and len(real) >= 28
@@ -102,7 +102,7 @@ def test_flaws_of_the_simulator_are_listed():
 ])
 def test_one_too_many_or_too_few_is_reported(tree, file, old, new, sentence):
     edit(tree, file, old, new)
-    assert [line for line in abi.differences(tree) if sentence in line]
+    assert [line for line in sysfsdocs.differences(tree) if sentence in line]
 
 
 @pytest.mark.parametrize("file, old, new, sentence", [
@@ -123,5 +123,5 @@ def test_one_too_many_or_too_few_is_reported(tree, file, old, new, sentence):
 ])
 def test_what_is_not_in_the_form_is_reported(tree, file, old, new, sentence):
     edit(tree, file, old, new)
-    with pytest.raises(abi.AbiError, match=sentence):
-        abi.differences(tree)
+    with pytest.raises(sysfsdocs.SysfsDocsError, match=sentence):
+        sysfsdocs.differences(tree)

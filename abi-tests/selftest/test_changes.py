@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every mutant gets its verdict, and the matrix in the tree is the one the mutants make."""
+"""Every change gets its verdict, and the matrix in the tree is the one the changes make."""
 
 import pytest
 import yaml
 
 from abigate.compare import DETECTORS
 
-from . import mutants
+from . import changes
 
-LISTS = yaml.safe_load(mutants.LIST.read_text(encoding="utf-8"))
-MATRIX = mutants.HERE.parent / "MATRIX.md"
+LISTS = yaml.safe_load(changes.LIST.read_text(encoding="utf-8"))
+MATRIX = changes.HERE.parent / "MATRIX.md"
 
 
 def names():
-    """Names of the listed mutants; those of macros come from the header."""
+    """Names of the listed changes; those of macros come from the header."""
     return [entry["name"] for group in ("header", "spec", "both") for entry in LISTS[group]]
 
 
@@ -30,37 +30,37 @@ def results_fixture(request):
     only = None
     if all(hasattr(item, "callspec") for item in items):
         only = {item.callspec.params["name"] for item in items}
-    return mutants.run(progress, only)
+    return changes.run(progress, only)
 
 
-def judge(mutant, got):
+def judge(change, got):
     found = "\n".join(f"  {f.rule} {f.subject}: {'; '.join(f.what)} ({', '.join(sorted(f.detectors))})"
                      for f in got.findings)
-    assert got.rules == mutant.rules, f"the gate says:\n{found or '  compatible'}"
-    if mutant.arches:
-        assert got.arches == mutant.arches
+    assert got.rules == change.rules, f"the gate says:\n{found or '  compatible'}"
+    if change.arches:
+        assert got.arches == change.arches
 
 
 @pytest.mark.parametrize("name", names())
-def test_mutant(results, name):
+def test_change(results, name):
     judge(*results[name])
 
 
-def test_mutants_of_every_macro(results):
+def test_changes_of_every_macro(results):
     made = [pair for pair in results.values() if pair[0].group == "macro"]
     # Each of the header's sixteen numbers twice, and more when there are more.
     assert len(made) >= 32
-    for mutant, got in made:
-        judge(mutant, got)
+    for change, got in made:
+        judge(change, got)
 
 
-def test_mutants_are_many_and_some_are_compatible(results):
-    passing = [mutant for mutant, _ in results.values() if not mutant.rules]
+def test_changes_are_many_and_some_are_compatible(results):
+    passing = [change for change, _ in results.values() if not change.rules]
     assert len(results) >= 60 and len(passing) >= 20
 
 
 def test_matrix_is_up_to_date(results, capsys):
-    made = mutants.matrix(results)
+    made = changes.matrix(results)
     with capsys.disabled():
         print(f"\n{made}")
     assert MATRIX.read_text(encoding="utf-8") == made, \

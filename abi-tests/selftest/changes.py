@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mutants of the newest release: single changes, compared with it by the gate."""
+"""Single changes of the newest release, each compared with it by the ABI gate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from abigate.sides import Header, Side
 from abigate.toolchain import tool_versions, toolchains
 
 HERE = Path(__file__).resolve().parent
-LIST = HERE.parent / "mutants.yaml"
+LIST = HERE.parent / "changes.yaml"
 
 #: Both data models, both byte orders, and __u64 aligned to 4 and to 8: what only i386 sees, ppc64
 #: does not. For ppc64 __u64 is a long, for x86_64 a long long, which types in a header may show.
@@ -30,7 +30,7 @@ Edits = list[list[str] | str]
 
 
 @dataclass
-class Mutant:
+class Change:
     name: str
     group: str
     old: Side
@@ -62,12 +62,12 @@ def edited(text: str, edits: Edits, name: str, named: dict[str, Edits] | None = 
     return text
 
 
-def _header(text: str, shown: str = "mutant.h") -> Header:
+def _header(text: str, shown: str = "changed.h") -> Header:
     return Header("linux/vfio_nvlink2.h", text, shown)
 
 
-class MutantFactory:
-    """Makes mutants of a release."""
+class ChangeFactory:
+    """Makes changes of a release."""
 
     def __init__(self, base: Side, scratch: Path, named: dict[str, Edits]):
         self.named = named
@@ -90,29 +90,29 @@ class MutantFactory:
             self._sides[key] = Side(path.name, _header(header, path.name), spec)
         return self._sides[key]
 
-    def of_header(self, entry: dict) -> Mutant:
+    def of_header(self, entry: dict) -> Change:
         name = entry["name"]
         old = edited(self.base.header.text, entry.get("base", []), name)
         new = edited(old, entry["edits"], name)
         side = Side(name, _header(old, "base.h")) if "base" in entry else self.plain
-        return Mutant(name, "header", side, Side(name, _header(new)), set(entry["rules"]),
+        return Change(name, "header", side, Side(name, _header(new)), set(entry["rules"]),
                       set(entry.get("arches", [])))
 
-    def of_spec(self, entry: dict) -> Mutant:
+    def of_spec(self, entry: dict) -> Change:
         name = entry["name"]
         old = edited(self.spec_text, entry.get("base", []), name, self.named)
         new = edited(old, entry["edits"], name, self.named)
         side = self._spec(old)
-        return Mutant(name, "spec", side, self._spec(new, side), set(entry["rules"]))
+        return Change(name, "spec", side, self._spec(new, side), set(entry["rules"]))
 
-    def of_both(self, entry: dict) -> Mutant:
+    def of_both(self, entry: dict) -> Change:
         name = entry["name"]
         old = self._spec(self.spec_text)
         side = self._spec(edited(self.spec_text, entry["spec"], name), old)
         text = edited(side.header.text, entry["header"], name)
-        return Mutant(name, "both", old, Side(name, _header(text), side.spec), set(entry["rules"]))
+        return Change(name, "both", old, Side(name, _header(text), side.spec), set(entry["rules"]))
 
-    def of_macros(self) -> Iterator[Mutant]:
+    def of_macros(self) -> Iterator[Change]:
         """Every number of the header, removed and changed."""
         text = self.base.header.text
         for name, number, suffix in re.findall(r"^#define (\w+)[ \t]+(0x\w*?|\d+)(U?)$", text, re.M):
@@ -121,67 +121,67 @@ class MutantFactory:
             for what, by, rule in (("removed", "", "MACRO_REMOVED"),
                                    ("changed", other, "MACRO_VALUE_CHANGED")):
                 changed = edited(text, [[line, by]], name)
-                yield Mutant(f"{name} {what}", "macro", self.plain, Side(name, _header(changed)),
+                yield Change(f"{name} {what}", "macro", self.plain, Side(name, _header(changed)),
                              {rule})
 
 
-def mutants(factory: MutantFactory, lists: dict, only: set[str] | None = None) -> list[Mutant]:
+def changes(factory: ChangeFactory, lists: dict, only: set[str] | None = None) -> list[Change]:
     """All of them, or those of the lists with these names."""
     header, spec, both = ([entry for entry in lists[group] if only is None or entry["name"] in only]
                           for group in ("header", "spec", "both"))
     found = [*(factory.of_macros() if only is None else ()), *map(factory.of_header, header),
              *map(factory.of_spec, spec), *map(factory.of_both, both)]
-    names = [mutant.name for mutant in found]
-    assert len(names) == len(set(names)), "two mutants have one name"
+    names = [change.name for change in found]
+    assert len(names) == len(set(names)), "two changes have one name"
     return found
 
 
-def outcome(gate: Gate, mutant: Mutant) -> Outcome:
-    """What the gate says of a mutant."""
-    found = gate.compare(mutant.old, mutant.new).findings
+def outcome(gate: Gate, change: Change) -> Outcome:
+    """What the gate says of a change."""
+    found = gate.compare(change.old, change.new).findings
     arches = {arch for finding in found for arch in finding.arches}
     return Outcome({f.rule for f in found}, arches,
                    {detector for f in found for detector in f.detectors}, found)
 
 
-def run(progress=lambda text: None, only: set[str] | None = None) -> dict[str, tuple[Mutant, Outcome]]:
-    """{name: (mutant, outcome)} of all mutants or those named; two are at work at a time."""
+def run(progress=lambda text: None, only: set[str] | None = None) -> dict[str, tuple[Change, Outcome]]:
+    """{name: (change, outcome)} of all changes or those named; two are at work at a time."""
     tool_versions()
     chains = [chain for chain in toolchains(ARCHES_OF_HEADERS) if chain.compiler == "clang"]
-    with tempfile.TemporaryDirectory(prefix="abi-mutants-") as name:
+    with tempfile.TemporaryDirectory(prefix="abi-changes-") as name:
         scratch = Path(name)
         lists = yaml.safe_load(LIST.read_text(encoding="utf-8"))
-        factory = MutantFactory(sides.baseline(sides.newest_baseline()), scratch, lists["named"])
+        factory = ChangeFactory(sides.baseline(sides.newest_baseline()), scratch, lists["named"])
         gate = Gate(chains, scratch, jobs=1)
         fewer = replace(gate, chains=[chain for chain in chains if chain.arch in ARCHES])
-        every = mutants(factory, lists, only)
+        every = changes(factory, lists, only)
         # What has been measured of the old side is there for all the others.
         gate.compare(factory.plain, factory.plain)
         with ThreadPoolExecutor(2) as pool:
             found = {}
-            for n, (mutant, got) in enumerate(
-                    zip(every, pool.map(lambda mutant: outcome(
-                        gate if mutant.group == "header" else fewer, mutant), every)), 1):
-                found[mutant.name] = (mutant, got)
+            for n, (change, got) in enumerate(
+                    zip(every, pool.map(lambda change: outcome(
+                        gate if change.group == "header" else fewer, change), every)), 1):
+                found[change.name] = (change, got)
                 if n % 20 == 0:
-                    progress(f"{n} of {len(every)} mutants")
+                    progress(f"{n} of {len(every)} changes")
         return found
 
 
-def matrix(found: dict[str, tuple[Mutant, Outcome]]) -> str:
-    """The table of detectors and mutants, in Markdown."""
+def matrix(found: dict[str, tuple[Change, Outcome]]) -> str:
+    """The table of detectors and changes, in Markdown."""
     lines = ["<!-- SPDX-License-Identifier: GPL-2.0-only -->",
              "<!-- Written by `make abi-matrix`; a test compares. -->", "",
              "# Which detector sees which change", "",
-             f"{len(found)} mutants of the released interface, "
-             f"{sum(1 for _, got in found.values() if got.findings)} of them incompatible. A mutant in "
+             f"{len(found)} changes of the released interface, "
+             f"{sum(1 for _, got in found.values() if got.findings)} of them incompatible. A change in "
              "*italics* is compatible and", "has to pass: nothing may see it.", "",
-             f"| mutant | {' | '.join(DETECTORS)} | rules |",
+             f"| change | {' | '.join(DETECTORS)} | rules |",
              f"|---|{'---|' * len(DETECTORS)}---|"]
-    for name, (mutant, got) in found.items():
+    for name, (change, got) in found.items():
         cells = ["yes" if detector in got.detectors else "" for detector in DETECTORS]
         shown = name if got.findings else f"*{name}*"
-        lines.append(f"| {mutant.group}: {shown} | {' | '.join(cells)} | "
+        lines.append(f"| {change.group}: {shown} | {' | '.join(cells)} | "
                      f"{', '.join(sorted(got.rules))} |")
     total = [sum(1 for _, got in found.values() if detector in got.detectors)
              for detector in DETECTORS]
