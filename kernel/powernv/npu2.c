@@ -1030,8 +1030,8 @@ EXPORT_SYMBOL_GPL(pnv_npu2_bind_gpu);
  * @pdev: the GPU
  *
  * Context: process context.
- * Return: 0; -ENODEV when it or all its links are gone, and with them what was
- * bound; -EINVAL when no partition has it; else what firmware answered. The
+ * Return: 0, also when no partition has it any more; -ENODEV when it or all its
+ * links are gone, and with them what was bound; else what firmware answered. The
  * partition may have it still then: nobody else gets the GPU, and the call can be
  * repeated.
  */
@@ -1039,7 +1039,7 @@ int pnv_npu2_unbind_gpu(struct pci_dev *pdev)
 {
 	struct pnv_npu2 *npu = pnv_npu2_of(pdev->dev.of_node);
 	struct pnv_npu2_gpu *gpu;
-	int err = -EINVAL;
+	int err = 0;
 
 	if (!npu)
 		return -ENODEV;

@@ -153,7 +153,7 @@ static void map_window_refused(void)
 
 static void tce_kill_refused_N2(void)
 {
-	each_refused("tce_kill", 4);
+	each_refused("tce_kill", 3);
 }
 
 /* A link has one window. The second one of the group is refused: the first is there again. */
