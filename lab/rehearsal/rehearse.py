@@ -144,6 +144,9 @@ class Rehearsal:
         board = npu2_run.BOARDS[f"{gpus}x{links}"]
         self.starts.append(Start(flavour, tuple(argv), board.name))
         log = npu2_machine.accesses((npu2_run.REFERENCE / board.recorded).read_text("ascii"))
+        if flavour in flavours.NPU2:
+            log += [npu2_machine.Access("SCOM", "wr", 0x700120, 0, name, 1 << 63)
+                    for name in npu2_run.DIFFERENCES]
         outcome = self._outcome(flavour, argv)
         if "npu2_reboot" in argv:
             outcome = outcome._replace(console=[*outcome.console, npu2_run.REBOOTING], reason="exit")

@@ -27,7 +27,7 @@ OTHERS = {
     "test": "tests/lab/test_conftest.py", "check": "tests/lab/test_affected.py",
     "lint": "tests/test_lint.py", "abi-check": "abi-tests/selftest/test_gate.py",
     "abi-release": "abi-tests/selftest/test_gate_release.py", "abi-face": "abi-tests/selftest/test_face.py",
-    "abi-matrix": "abi-tests/selftest/test_mutants.py", "install": "tests/packaging/test_install.py",
+    "abi-matrix": "abi-tests/selftest/test_changes.py", "install": "tests/packaging/test_install.py",
     "uninstall": "tests/packaging/test_install.py", "deb": "tests/packaging/test_deb.py",
     "docs": "tests/docs/test_manual.py", "modules": "tests/lab/test_check_kernel.py",
     "in-tree": "tests/tools/test_intree.py", "in-tree-5.10": "tests/tools/test_intree_5_10.py",
