@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 
 
 def _defined(thing: _T | None) -> _T:
-    """What the rules have seen to be there."""
+    """Things that the rules have made sure of."""
     if thing is None:
         raise LookupError("the spec names something that is not defined; `codegen check` says what")
     return thing

@@ -35,7 +35,7 @@ _T = TypeVar("_T", bound=Named)
 
 
 class HistoryEntry(TypedDict):
-    """What a version of the interface brought."""
+    """A version of the interface: its number, and the change."""
 
     version: int
     doc: str

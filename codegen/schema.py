@@ -24,7 +24,7 @@ _TYPES = {"object": "a mapping", "array": "a list", "string": "text", "integer":
 
 
 class _Departure(Protocol):
-    """What jsonschema says of one; its stubs are wrong about the keyword."""
+    """A complaint of jsonschema's; its stubs are wrong about the keyword."""
 
     validator: str              # the keyword that is broken
     validator_value: Any        # what the schema has for it: each keyword has a kind of its own

@@ -159,13 +159,13 @@ int nvlink2_lpar_ready(struct pci_dev *pdev)
 
 /**
  * nvlink2_lpar_bind() - bind a GPU to the partition of the VM that owns it
- * @dev: the GPU, not bound yet
+ * @dev: the GPU, not bound yet; nvlink2_lpar_ready() let it pass
  * @kvm: the VM, referenced until the GPU is unbound
  *
  * Context: process context.
  * Return: 0; -ENODEV when there is no provider, -EINVAL or -EOPNOTSUPP for a VM
- * that has no usable partition, -EBUSY as nvlink2_lpar_ready(), -ENOMEM, or the
- * provider's errno. Each but -ENOMEM has been reported in the log.
+ * that has no usable partition, -ENOMEM, or the provider's errno. Each but
+ * -ENOMEM has been reported in the log.
  */
 int nvlink2_lpar_bind(struct nvlink2_device *dev, struct kvm *kvm)
 {
@@ -175,8 +175,6 @@ int nvlink2_lpar_bind(struct nvlink2_device *dev, struct kvm *kvm)
 	int err;
 
 	err = nvlink2_lpid_of(pdev, kvm, &lpid);
-	if (!err)
-		err = nvlink2_lpar_ready(pdev);
 	if (err)
 		return err;
 

@@ -29,9 +29,8 @@
 
 struct kvm;
 struct mm_struct;
-struct nvlink2_registration;
-
 struct nvlink2_lpar;
+struct nvlink2_registration;
 
 /**
  * struct nvlink2_device - a GPU, a bridge, or a plain PCI function

@@ -30,7 +30,7 @@ class Keep:
         with busy:
             if question not in self._answers:
                 self._answers[question] = make()
-            # What is asked is always asked with a make() of the same kind.
+            # A question always comes with a make() of the same kind.
             return cast(_T, self._answers[question])
 
     def items(self, kind: str) -> list[tuple[tuple[Hashable, ...], object]]:

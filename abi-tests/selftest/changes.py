@@ -137,7 +137,7 @@ def changes(factory: ChangeFactory, lists: dict, only: set[str] | None = None) -
 
 
 def outcome(gate: Gate, change: Change) -> Outcome:
-    """What the gate says of a change."""
+    """The ABI gate's verdict on a change."""
     found = gate.compare(change.old, change.new).findings
     arches = {arch for finding in found for arch in finding.arches}
     return Outcome({f.rule for f in found}, arches,

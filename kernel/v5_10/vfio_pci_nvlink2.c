@@ -206,7 +206,10 @@ static int nvlink2_vm_attach(struct nvlink2_vfio_device *vfio, struct kvm *kvm)
 	if (!vfio->kvm && !refcount_inc_not_zero(&kvm->users_count))
 		return -ENODEV;
 	vfio->kvm = kvm;
-	err = nvlink2_lpar_bind(&vfio->dev, kvm);
+	/* An earlier VM that was detached since the open may have left it bound. */
+	err = nvlink2_lpar_ready(vfio->dev.pdev);
+	if (!err)
+		err = nvlink2_lpar_bind(&vfio->dev, kvm);
 	/* Whoever attaches it has a reference as well. */
 	if (err && refcount_dec_not_one(&kvm->users_count))
 		vfio->kvm = NULL;

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/vfio.h>
@@ -171,26 +170,8 @@ unsigned int npu2_group_size(const char *bdf)
 const char *npu2_info(void)
 {
 	static char said[16384];
-	size_t len = 0;
-	int ends[2], status;
-	ssize_t part;
-	pid_t child;
 
-	CHECK(!pipe(ends));
-	child = fork();
-	CHECK(child >= 0);
-	if (!child) {
-		dup2(ends[1], STDOUT_FILENO);
-		execl("/bin/nvlink2-info", "nvlink2-info", NULL);
-		_exit(127);
-	}
-	close(ends[1]);
-	while ((part = read(ends[0], said + len, sizeof(said) - 1 - len)) > 0)
-		len += part;
-	said[len] = 0;
-	close(ends[0]);
-	CHECK_EQ(waitpid(child, &status, 0), child);
-	CHECKF(!status, "nvlink2-info ended with status %#x, and said '%s'", status, said);
+	run_program((char *[]){ "/bin/nvlink2-info", NULL }, said, sizeof(said));
 	return said;
 }
 

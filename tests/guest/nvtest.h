@@ -164,6 +164,7 @@ void *map_region_at(int fd, void *at, uint64_t pos, size_t len);
 /* child.c: another process */
 void in_child(void (*run)(void));
 void in_child_killed(void (*run)(void));
+void run_program(char *const argv[], char *output, size_t room);
 
 /* hooks.c: resets held half-way, touches that may get SIGBUS */
 void hook(const char *verb, const char *bdf);

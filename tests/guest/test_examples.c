@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The programs of examples/: each shows of a GPU and of a bridge what the simulator has. */
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "nvtest.h"
 
@@ -13,33 +9,6 @@
 #define SPEED		8
 
 static char said[4096];
-
-/* Runs a program with one argument; what it prints on both outputs is kept. */
-static void run(char *const argv[])
-{
-	size_t nr_said = 0;
-	int pipes[2], status;
-	ssize_t len;
-	pid_t child;
-
-	CHECKF(!access(argv[0], X_OK), "%s is not here", argv[0]);
-	CHECK(!pipe2(pipes, O_CLOEXEC));
-	child = fork();
-	CHECK(child >= 0);
-	if (!child) {
-		dup2(pipes[1], STDOUT_FILENO);
-		dup2(pipes[1], STDERR_FILENO);
-		execv(argv[0], argv);
-		_exit(127);
-	}
-	close(pipes[1]);
-	while ((len = read(pipes[0], said + nr_said, sizeof(said) - 1 - nr_said)) > 0)
-		nr_said += len;
-	said[nr_said] = 0;
-	close(pipes[0]);
-	CHECK_EQ(waitpid(child, &status, 0), child);
-	CHECKF(!status, "%s ended with status %#x: %s", argv[0], status, said);
-}
 
 static void says(const char *want)
 {
@@ -50,9 +19,9 @@ static void says(const char *want)
 static void run_for(char *program, char *script, char *bdf)
 {
 	if (script)
-		run((char *[]){ program, script, bdf, NULL });
+		run_program((char *[]){ program, script, bdf, NULL }, said, sizeof(said));
 	else
-		run((char *[]){ program, bdf, NULL });
+		run_program((char *[]){ program, bdf, NULL }, said, sizeof(said));
 }
 
 static void shows_gpu_and_bridge(char *program, char *script)

@@ -173,11 +173,8 @@ static void failed_bind_fails_the_open_D9(void)
 	device_close(fd);
 }
 
-/*
- * The close goes on, with a message. Nobody gets the GPU, VM or not, before it is unbound: its
- * partition's number may be another VM's by then.
- */
-static void failed_unbind_keeps_the_gpu_out_N15(void)
+/* A VM has closed its GPU, and the platform could not unbind it. The close goes on, with a message. */
+static const char *stuck_gpu(void)
 {
 	const char *gpu;
 	int fd;
@@ -190,6 +187,17 @@ static void failed_unbind_keeps_the_gpu_out_N15(void)
 	log_mark();
 	device_close(fd);
 	CHECK(log_has(driver_name(), "unbinding from partition", "-5"));
+	return gpu;
+}
+
+/*
+ * Nobody gets the GPU, VM or not, before it is unbound: its partition's number may
+ * be another VM's by then.
+ */
+static void failed_unbind_keeps_the_gpu_out_N15(void)
+{
+	const char *gpu = stuck_gpu();
+
 	CHECK_ERR(device_try_open(gpu), EBUSY);
 	kept_close();
 	devices_close();
@@ -218,15 +226,8 @@ static void bound_gpu_keeps_the_provider(void)
 /* Nor while one could not be unbound. */
 static void stuck_gpu_keeps_the_provider_N15(void)
 {
-	const char *gpu;
-	int fd;
+	const char *gpu = stuck_gpu();
 
-	prepare();
-	gpu = slots[0].bdf[0];
-	vm_with(gpu);
-	fd = device_open(gpu);
-	write_text(FAIL "fail_unbind", "5");
-	device_close(fd);
 	kept_close();
 	devices_close();
 	CHECK(module_is_busy("nvlink2-sim"));
