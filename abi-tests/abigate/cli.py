@@ -46,7 +46,7 @@ examples:
                  --consumer qemu/hw/vfio      only what this program would feel
   abi-tests/gate --explain FIELD_MOVED        one rule
 
-exit status: 0 compatible; 1 findings; 2 the gate could not do its work, and says
+exit status: 0 compatible; 1 findings; 2 the ABI gate could not do its work, and says
 what to install. docs/abi-gate.md is for whom it stopped.
 """
 
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--release", metavar="VERSION", type=int,
                         help="keep the present interface as released (`make abi-release`)")
     parser.add_argument("--debug", action="store_true",
-                        help="show a traceback when the gate itself fails")
+                        help="show a traceback when the ABI gate itself fails")
     return parser
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What stops the gate."""
+"""Errors that end the ABI gate."""
 
 
 class GateError(Exception):
-    """The gate could not do its work: exit status 2."""
+    """The ABI gate could not do its work: exit status 2."""

@@ -34,7 +34,7 @@ class Allowed:
 
 
 def load(path: Path) -> list[Allowed]:
-    """The exceptions of a file; GateError when it says something the gate does not understand."""
+    """The exceptions of a file; GateError when the ABI gate does not understand it."""
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
         entries = yaml.safe_load(path.read_text(encoding="utf-8")) or {}

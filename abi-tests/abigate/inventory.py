@@ -294,5 +294,5 @@ def _declared(tree: str, wanted: Wanted) -> Inventory:
             walker.walk(node)
     except (ValueError, KeyError) as err:
         raise GateError(f"clang's syntax tree has an unknown form ({err!r}); its version is not "
-                        "one the gate knows: apt-get install clang on Debian 12") from err
+                        "one the ABI gate knows: apt-get install clang on Debian 12") from err
     return walker.found

@@ -64,7 +64,7 @@ class ModuleFile:
         self._load()
 
     def fail(self, why: str) -> NoReturn:
-        """The gate cannot work with this file."""
+        """The ABI gate cannot work with this file."""
         raise GateError(f"{self.path}: {why}")
 
     def _load(self) -> None:

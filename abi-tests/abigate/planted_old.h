@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One change for every detector, the old side. Each run of the gate compares this with
+ * One change for every detector, the old side. Each run of the ABI gate compares this with
  * planted_new.h in every configuration; a detector that does not see its change is blind.
  */
 #ifndef GATE_PLANTED_H

@@ -222,7 +222,7 @@ RULES = {
         "Owners of machines with firmware of before.", "Read another property beside it."),
     "CORE_CHANGED": Rule(
         "What is taken from <linux/vfio.h> is what the kernel has.", (BINARY,),
-        "Everybody: it is not ours to change.", "Put it back; the gate compares it with the system."),
+        "Everybody: it is not ours to change.", "Put it back; the ABI gate compares it with the system."),
     # The module: abi-tests/face.
     "FACE_MODULE_REMOVED": Rule(
         "A module stays there.", (BINARY,), "Whatever loads it.", "Keep it, or leave an alias."),
@@ -268,7 +268,7 @@ RULES = {
     "FACE_ADDED": Rule(
         "What is new in a module's face is in the file.", (PROCESS,),
         "Nobody; but what is shown once has to stay.", "`make abi-face`, in the same commit."),
-    # The gate's own.
+    # The ABI gate's own.
     "EXCEPTION_EXPIRED": Rule(
         "An exception ends on its day.", (PROCESS,),
         "Nobody; what it allowed is no longer looked at.",

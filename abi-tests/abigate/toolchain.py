@@ -54,7 +54,7 @@ _NATIVE = {"x86_64": ("/usr/include", "/usr/include/x86_64-linux-gnu"),
            "arm64": ("/usr/include", "/usr/include/aarch64-linux-gnu"),
            "ppc64le": ("/usr/include", "/usr/include/powerpc64le-linux-gnu")}
 
-#: (command, package, least version, why): an older one misses changes the gate promises to find.
+#: (command, package, least version, why): an older one misses changes that the ABI gate has to find.
 TOOLS = (
     ("clang", "clang", (14,), "probes of every architecture"),
     ("abidw", "abigail-tools", (2, 2), "libabigail's view"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The gate as a command, and what its tests give it."""
+"""The ABI gate as a command, and what its tests give it."""
 
 import contextlib
 import functools
@@ -20,7 +20,7 @@ ONE = ("--arch", "x86_64", "--quiet")
 
 
 def run(*args, env=None, cwd=sides.ROOT, command=GATE):
-    """The gate, as a user would call it."""
+    """The ABI gate, as a user would call it."""
     return subprocess.run(["/usr/bin/python3", str(command), *map(str, args)], cwd=cwd, text=True,
                           capture_output=True, timeout=limits.seconds(300), check=False,
                           env={**os.environ, **(env or {})})
@@ -34,7 +34,7 @@ def _scratch():
 
 @functools.cache
 def bench():
-    """The self-check and the old sides, which all runs of the gate in this process share."""
+    """The self-check and the old sides, which all runs of the ABI gate in this process share."""
     return cli.Bench(Path(_scratch().name))
 
 

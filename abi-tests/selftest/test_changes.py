@@ -19,7 +19,7 @@ def names():
 
 @pytest.fixture(name="results", scope="module")
 def results_fixture(request):
-    """What the gate says of each, or, when tests were asked for by name as `make check` does, of those."""
+    """The findings for each, or, when tests were asked for by name as `make check` does, of those."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
 
     def progress(text):
@@ -36,7 +36,7 @@ def results_fixture(request):
 def judge(change, got):
     found = "\n".join(f"  {f.rule} {f.subject}: {'; '.join(f.what)} ({', '.join(sorted(f.detectors))})"
                      for f in got.findings)
-    assert got.rules == change.rules, f"the gate says:\n{found or '  compatible'}"
+    assert got.rules == change.rules, f"the ABI gate finds:\n{found or '  compatible'}"
     if change.arches:
         assert got.arches == change.arches
 

@@ -47,7 +47,7 @@ def test_examples_install_what_is_needed(name):
 
 @pytest.fixture(name="project")
 def project_fixture(tmp_path):
-    """Somebody else's project with a header and a copy of the gate."""
+    """Somebody else's project with a header and a copy of the ABI gate."""
     tree = tmp_path / "project"
     shutil.copytree(sides.ROOT / "abi-tests", tree / "abi-tests",
                     ignore=shutil.ignore_patterns("__pycache__", "selftest", "baselines"))
@@ -61,7 +61,7 @@ def project_fixture(tmp_path):
 
 
 def calls(name):
-    """How an example calls the gate, without the form of the output."""
+    """The calls of the ABI gate in an example, without the form of the output."""
     script = steps()[name][1].replace("\\\n", "")
     return [re.sub(r" --(exceptions|format) \S+|>.*", "", call).split() for call in
             re.findall(r"^abi-tests/gate.*", script, re.M)]
@@ -80,7 +80,7 @@ def test_examples_judge(project, name, text, status):
     (project / HEADER).write_text(text, encoding="utf-8")
     script = steps()[name][1]
     if name == "gitlab":
-        # It calls the gate twice. Two alignments of __u64, two sizes of long, and both byte orders.
+        # It calls the ABI gate twice. Two alignments of __u64, two sizes of long, and both byte orders.
         script = script.replace("abi-tests/gate ", "abi-tests/gate --arch i386 --arch ppc64 ")
     done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", script], cwd=project,
                           capture_output=True, text=True, timeout=limits.seconds(300), check=False,

@@ -16,7 +16,7 @@ from .command import HEADER, ONE, SPEC, ask, run
 
 @pytest.fixture(name="clone")
 def clone_fixture(tmp_path):
-    """A repository of its own with one commit, and what the gate needs of the tree."""
+    """A repository of its own with one commit, and what the ABI gate needs of the tree."""
     tree = tmp_path / "tree"
     for part in ("abi-tests", "codegen", "spec", "uapi", "generated"):
         shutil.copytree(sides.ROOT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__"))

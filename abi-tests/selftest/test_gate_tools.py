@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The gate without its tools: it never passes what it could not see."""
+"""The ABI gate without its tools: it never passes what it could not see."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from .command import GATE, ONE, run
 
 @pytest.fixture(name="tools")
 def tools_fixture(tmp_path):
-    """A PATH of its own with links to what the gate may run."""
+    """A PATH of its own with links to what the ABI gate may run."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("clang", "abidw", "abidiff", "pahole", "git", "sh"):
@@ -56,7 +56,7 @@ def script(path, text):
     path.chmod(0o755)
 
 
-#: What a tool does that looks at nothing, and what the gate then says.
+#: The output of a tool that looks at nothing, and the error of the ABI gate.
 BLIND = {
     "abidiff that always agrees": ("abidiff", "exit 0", "libabigail is blind"),
     "abidiff that fails": ("abidiff", "exit 1", "abidiff ended with status 1"),

@@ -164,7 +164,7 @@ static void look_at_log(void)
 			continue;
 		for (i = 0; i < ARRAY_LEN(signs); i++)
 			CHECKF(!strstr(line, signs[i]),
-			       "the kernel complains: %s", line);
+			       "the kernel has a warning: %s", line);
 	}
 }
 

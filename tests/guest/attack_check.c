@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The attack: what must not have changed. Memory that belongs to somebody else
- * holds words from which one can tell that they are somebody else's, so that an
- * attacker which reads one knows what it has done.
+ * holds words that show the owner, so that an attacker that reads one knows what
+ * it has done.
  */
 
 #include <elf.h>

@@ -77,7 +77,7 @@ bool one_in(struct attacker *me, unsigned int n)
 	return !pick(me, n);
 }
 
-/* The first finding is the one that is told; it ends the process. */
+/* The first finding is reported; it ends the process. */
 void finding(unsigned int slot, const char *fmt, ...)
 {
 	int none = 0;

@@ -6,7 +6,7 @@
  * What the command prints goes through /dev/kmsg, not straight to the console:
  * the kernel log and the program share one ordered buffer there, so that a line
  * is never torn by a message of the kernel and a splat stands exactly where it
- * happened. The harness tells the two apart by the tags below, and believes an
+ * happened. The harness separates the two by the tags below, and accepts an
  * end marker only with the nonce it put into this machine's initramfs.
  *
  * Files the harness provides:
@@ -15,7 +15,7 @@
  *   /lab/nonce   what the end marker has to repeat
  *   /lab/modules one module per line: path [parameters]
  *   /lab/console if it exists, the command gets the console itself (a shell)
- *   /lab/health  if it exists, the debug kernel tells what it found, at the end
+ *   /lab/health  if it exists, the debug kernel's findings are printed, at the end
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -57,7 +57,7 @@ static void put_record(const char *tag, const char *text, size_t len)
 }
 
 __attribute__((format(printf, 1, 2)))
-static void say(const char *format, ...)
+static void report(const char *format, ...)
 {
 	char text[512];
 	va_list args;
@@ -86,7 +86,7 @@ static void mount_on(const char *type, const char *where)
 {
 	mkdir(where, 0755);
 	if (mount(type, where, type, 0, NULL))
-		say("cannot mount %s on %s: %s", type, where, strerror(errno));
+		report("cannot mount %s on %s: %s", type, where, strerror(errno));
 }
 
 static void mount_all(void)
@@ -134,7 +134,7 @@ static int load_module(const char *path, const char *params)
 	int failed = fd < 0 || syscall(SYS_finit_module, fd, params, 0);
 
 	if (failed)
-		say("cannot load %s: %s", path, strerror(errno));
+		report("cannot load %s: %s", path, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return failed;
@@ -244,13 +244,13 @@ static int run(char **argv)
 		return child > 0 ? status : -1;
 	}
 	if (pipe2(pipes, O_CLOEXEC)) {
-		say("cannot make a pipe: %s", strerror(errno));
+		report("cannot make a pipe: %s", strerror(errno));
 		return -1;
 	}
 	child = start(argv, pipes[1]);
 	close(pipes[1]);
 	if (child < 0) {
-		say("cannot fork: %s", strerror(errno));
+		report("cannot fork: %s", strerror(errno));
 		return -1;
 	}
 	return pump(pipes[0], child);
@@ -282,14 +282,14 @@ static int modules_left(void)
 	int left = 0;
 
 	if (!now) {
-		say("cannot read /proc/modules: %s", strerror(errno));
+		report("cannot read /proc/modules: %s", strerror(errno));
 		return 1;
 	}
 	for (line = strtok_r(now, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		line[strcspn(line, " ")] = '\0';
 		if (was_there(line))
 			continue;
-		say("left behind: the module %s", line);
+		report("left behind: the module %s", line);
 		left++;
 	}
 	free(now);
@@ -317,7 +317,7 @@ static int processes_left(void)
 		if (words && len) {
 			for (i = 0; i + 1 < len; i++)
 				words[i] = words[i] ? words[i] : ' ';
-			say("left behind: the process %.20s, %.200s", entry->d_name, words);
+			report("left behind: the process %.20s, %.200s", entry->d_name, words);
 			left++;
 		}
 		free(words);
@@ -327,14 +327,14 @@ static int processes_left(void)
 	return left + !proc;
 }
 
-static void tell_start(char **argv)
+static void report_start(char **argv)
 {
 	char text[400] = "";
 	size_t used = 0;
 
 	for (; *argv && used < sizeof(text); argv++)
 		used += (size_t)snprintf(text + used, sizeof(text) - used, " %s", *argv);
-	say("start%s", text);
+	report("start%s", text);
 }
 
 /* The exit status as a shell has it; 255 for a command that a signal ended. */
@@ -353,20 +353,20 @@ static int run_one_of(char **argv, const char *nonce, unsigned int nr)
 {
 	int status;
 
-	tell_start(argv);
+	report_start(argv);
 	status = run(argv);
 	if (status != -1 && WIFSIGNALED(status))
-		say("command killed by signal %d", WTERMSIG(status));
+		report("command killed by signal %d", WTERMSIG(status));
 	status = plain(status);
-	/* Work the kernel deferred may still complain of this command. */
+	/* Work the kernel deferred may still warn because of this command. */
 	usleep(100000);
 	if (modules_left() + processes_left() && !status)
 		status = 1;
-	say("done %s %u status=%d", nonce, nr, status);
+	report("done %s %u status=%d", nonce, nr, status);
 	return status;
 }
 
-/* Each of several commands: /lab/lengths says how many arguments each has, in their order. */
+/* Each of several commands: /lab/lengths has the number of arguments of each, in their order. */
 static int run_each(char **argv, int argc, const char *lengths, const char *nonce)
 {
 	char *own[MAX_ARGS + 1];
@@ -379,7 +379,7 @@ static int run_each(char **argv, int argc, const char *lengths, const char *nonc
 	for (len = strtol(lengths, &end, 10); end != lengths; len = strtol(lengths, &end, 10)) {
 		lengths = end;
 		if (len < 1 || len > argc - taken) {
-			say("/lab/lengths does not fit /lab/argv");
+			report("/lab/lengths does not fit /lab/argv");
 			return -1;
 		}
 		memcpy(own, argv + taken, (size_t)len * sizeof(*own));
@@ -407,12 +407,12 @@ static int run_argv_file(const char *nonce)
 	}
 	argv[argc] = NULL;
 	if (!argc || arg < args + len) {
-		say(argc ? "too many arguments in /lab/argv" : "no command in /lab/argv");
+		report(argc ? "too many arguments in /lab/argv" : "no command in /lab/argv");
 		return -1;
 	}
 	if (lengths)
 		return run_each(argv, argc, lengths, nonce);
-	tell_start(argv);
+	report_start(argv);
 	return run(argv);
 }
 
@@ -422,7 +422,7 @@ static int write_file(const char *path, const char *text)
 	int failed = fd < 0 || write(fd, text, strlen(text)) < 0;
 
 	if (failed)
-		say("cannot write %s: %s", path, strerror(errno));
+		report("cannot write %s: %s", path, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return failed;
@@ -436,7 +436,7 @@ static int show_file(const char *path)
 	char *text = read_file(path, NULL);
 
 	if (!text) {
-		say("cannot read %s: %s", path, strerror(errno));
+		report("cannot read %s: %s", path, strerror(errno));
 		return -1;
 	}
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
@@ -446,7 +446,7 @@ static int show_file(const char *path)
 }
 
 /* What has leaked, and is lockdep still on? A report turns it off. */
-static void tell_health(void)
+static void report_health(void)
 {
 	static const char leaks[] = "/sys/kernel/debug/kmemleak";
 	char *stats, *locks;
@@ -457,12 +457,12 @@ static void tell_health(void)
 	 */
 	if (!write_file(leaks, "scan") && !sleep(6) && !write_file(leaks, "scan") &&
 	    !show_file(leaks))
-		say("health: kmemleak searched");
+		report("health: kmemleak searched");
 
 	stats = read_file("/proc/lockdep_stats", NULL);
 	locks = stats ? strstr(stats, "debug_locks:") : NULL;
 	if (locks)
-		say("health: %.*s", (int)strcspn(locks, "\n"), locks);
+		report("health: %.*s", (int)strcspn(locks, "\n"), locks);
 	free(stats);
 }
 
@@ -477,13 +477,13 @@ int main(void)
 	missing = load_modules();
 	status = missing ? -1 : run_argv_file(nonce ? nonce : "-");
 	if (!access("/lab/health", F_OK))
-		tell_health();
+		report_health();
 
-	/* Work the kernel deferred may still complain: let it, before success is said. */
+	/* Work the kernel deferred may still print a warning: let it, before success is reported. */
 	usleep(100000);
 	if (status != -1 && WIFSIGNALED(status))
-		say("command killed by signal %d", WTERMSIG(status));
-	say("end %s status=%d", nonce ? nonce : "-", plain(status));
+		report("command killed by signal %d", WTERMSIG(status));
+	report("end %s status=%d", nonce ? nonce : "-", plain(status));
 
 	/* Power-off takes 9 s here: the harness kills its emulator instead. */
 	for (;;)

@@ -169,13 +169,13 @@ unsigned int npu2_group_size(const char *bdf)
 /* The output of nvlink2-info for all functions that VFIO has. */
 const char *npu2_info(void)
 {
-	static char said[16384];
+	static char output[16384];
 
-	run_program((char *[]){ "/bin/nvlink2-info", NULL }, said, sizeof(said));
-	return said;
+	run_program((char *[]){ "/bin/nvlink2-info", NULL }, output, sizeof(output));
+	return output;
 }
 
-void npu2_info_says(const char *said, const char *fmt, ...)
+void npu2_info_must_have(const char *output, const char *fmt, ...)
 {
 	char want[128];
 	va_list args;
@@ -183,7 +183,7 @@ void npu2_info_says(const char *said, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(want, sizeof(want), fmt, args);
 	va_end(args);
-	CHECKF(strstr(said, want), "nvlink2-info does not say '%s' but '%s'", want, said);
+	CHECKF(strstr(output, want), "nvlink2-info does not print '%s' but '%s'", want, output);
 }
 
 void npu2_be_a_vm_with_all(void)

@@ -27,7 +27,7 @@ void npu2_find_and_be_the_hosts(void);
 int npu2_group_of(const char *bdf);
 unsigned int npu2_group_size(const char *bdf);
 const char *npu2_info(void);
-void npu2_info_says(const char *said, const char *fmt, ...)
+void npu2_info_must_have(const char *output, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void npu2_be_a_vm_with_all(void);
 void npu2_remove(const char *bdf);

@@ -286,7 +286,7 @@ static void kunit(void)
 	driver_unload();
 }
 
-/* Something for people to read; its failures are told in prose. */
+/* Something for people to read; its failures are printed as sentences. */
 static int show(void (*run)(void))
 {
 	runner = getpid();

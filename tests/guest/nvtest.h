@@ -18,7 +18,7 @@
 #define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
 
 /*
- * What the simulator is told in most tests: one GPU with three bridges, and the
+ * The simulator's parameters in most tests: one GPU with three bridges, and the
  * numbers of the golden blobs.
  */
 #define GPU_BASE	0x80000000ULL

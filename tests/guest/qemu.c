@@ -15,7 +15,7 @@
 
 #define PROGRAM		"/usr/bin/qemu-system-ppc64"
 #define KEEP		"/lib/keep_region_info.so"
-#define LOG		"/tmp/qemu.log"		/* traces, and what it complains of */
+#define LOG		"/tmp/qemu.log"		/* traces and error messages */
 #define MAX_WORDS	64
 #define PATIENCE	60000			/* ms */
 
@@ -27,7 +27,7 @@ static pid_t pid;
 static int to_qmp = -1, from_qmp = -1;
 static char answer[1 << 16];
 static size_t answered;			/* bytes in it */
-static unsigned int resets;		/* of the machine, as events tell */
+static unsigned int resets;		/* of the machine, by its events */
 
 void qemu_add(const char *fmt, ...)
 {
@@ -214,7 +214,7 @@ const char *qmp(const char *fmt, ...)
 	do {
 		line = qmp_line();
 	} while (strncmp(line, "{\"return\"", 9) && strncmp(line, "{\"error\"", 8));
-	CHECKF(line[2] == 'r', "QEMU's monitor says %s", line);
+	CHECKF(line[2] == 'r', "QEMU's monitor answers %s", line);
 	unescape(line);
 	return line;
 }
@@ -230,7 +230,7 @@ static void start(enum qemu_info info)
 {
 	int in[2], out[2];
 
-	/* What is sent to one that has ended is told as what it is. */
+	/* A write to a QEMU that has ended fails, and is reported as that. */
 	signal(SIGPIPE, SIG_IGN);
 	finally(end);
 	if (info == QEMU_INFO_KEPT)
@@ -331,8 +331,8 @@ unsigned int qemu_lines(const char *a, const char *b)
 	return count;
 }
 
-/* How often has it said exactly this line there? */
-unsigned int qemu_said(const char *fmt, ...)
+/* Returns how often its log has exactly this line. */
+unsigned int qemu_log_count(const char *fmt, ...)
 {
 	char text[256], *line, *save = NULL;
 	unsigned int count = 0;

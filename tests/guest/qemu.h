@@ -34,7 +34,7 @@ const char *qmp(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *hmp(const char *command);
 void qemu_reset(void);
 
-unsigned int qemu_said(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+unsigned int qemu_log_count(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 unsigned int qemu_lines(const char *a, const char *b);
 
 void gpa_store(uint64_t gpa, uint64_t value);
@@ -47,7 +47,7 @@ void run_guest(void);
 void guest_connect(void);
 const char *guest_wait(const char *line);
 void guest_show(void);
-void guest_must_have_said(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void guest_must_have_printed(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void guest_store(uint64_t gpa, uint64_t value);
 uint64_t guest_load(uint64_t gpa);
 

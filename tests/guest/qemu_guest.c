@@ -20,7 +20,7 @@
 #define PATIENCE	60000			/* ms */
 
 static int console = -1;
-static char heard[1 << 17];		/* all the guest has said so far */
+static char heard[1 << 17];		/* all the guest has printed so far */
 static size_t nr_heard, nr_read;	/* bytes; and of those what was waited for */
 
 static int connect_to(const char *path)
@@ -120,7 +120,7 @@ static void hang_up(void)
 	console = -1;
 }
 
-/* Before the machine runs, so that nothing of what it says is lost. */
+/* Before the machine runs, so that nothing of its output is lost. */
 void guest_connect(void)
 {
 	finally(hang_up);
@@ -146,7 +146,7 @@ static bool listen_on(int ms)
 	return true;
 }
 
-/* Waits until the guest's program says something that begins so; the rest of that line. */
+/* Waits for a line of the guest's program that begins so; returns the rest of it. */
 const char *guest_wait(const char *line)
 {
 	static char rest[256];
@@ -158,7 +158,7 @@ const char *guest_wait(const char *line)
 		end = at ? strchr(at, '\n') : NULL;
 		if (end)
 			break;
-		CHECKF(listen_on(PATIENCE), "the guest does not say '%s'; last: %s", line,
+		CHECKF(listen_on(PATIENCE), "the guest does not print '%s'; last: %s", line,
 		       heard + (nr_heard > 400 ? nr_heard - 400 : 0));
 	}
 	nr_read = end - heard;
@@ -167,7 +167,7 @@ const char *guest_wait(const char *line)
 	return rest;
 }
 
-/* Tells all that it has said so far, for comparing it with another guest. */
+/* Prints all its lines so far, to compare them with those of another guest. */
 void guest_show(void)
 {
 	static const char mark[] = "nvguest: ";
@@ -179,8 +179,8 @@ void guest_show(void)
 	}
 }
 
-/* It has said exactly this line so far, once. */
-void guest_must_have_said(const char *fmt, ...)
+/* It has printed exactly this line so far, once. */
+void guest_must_have_printed(const char *fmt, ...)
 {
 	char want[512] = "nvguest: ", *at;
 	va_list ap;
@@ -190,7 +190,7 @@ void guest_must_have_said(const char *fmt, ...)
 	va_end(ap);
 	strcat(want, "\r\n");
 	at = strstr(heard, want);
-	CHECKF(at && !strstr(at + 1, want), "the guest does not say once: %s", want);
+	CHECKF(at && !strstr(at + 1, want), "the guest does not print once: %s", want);
 }
 
 void guest_store(uint64_t gpa, uint64_t value)

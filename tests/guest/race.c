@@ -83,8 +83,8 @@ static uint64_t pick(struct worker *w, uint64_t below)
 	return (w->seed >> 33) % below;
 }
 
-/* The round tells how many would have sufficed to find it. */
-static void complain(struct worker *w, const char *what)
+/* The round shows how many would have sufficed to find it. */
+static void fail(struct worker *w, const char *what)
 {
 	if (!w->error[0])
 		snprintf(w->error, sizeof(w->error), "%s in round %llu (%s)",
@@ -103,11 +103,11 @@ static void judge(struct worker *w, uint64_t before, bool served)
 	if ((after & 3) == BLOCKED) {
 		w->known_refused += !served;
 		if (served)
-			complain(w, "served while the GPU was blocked");
+			fail(w, "served while the GPU was blocked");
 	} else if ((after & 3) == OPEN) {
 		w->known_served += served;
 		if (!served)
-			complain(w, "refused while the GPU was open");
+			fail(w, "refused while the GPU was open");
 	}
 }
 
@@ -134,7 +134,7 @@ static void copy(struct worker *w)
 	ret = out ? pwrite(race_fd, buf, len, pos) : pread(race_fd, buf, len, pos);
 	/* A copy in two pieces may lose the second one to a reset. */
 	if (ret < 0 && errno != EIO)
-		complain(w, "a copy failed otherwise");
+		fail(w, "a copy failed otherwise");
 	else
 		judge(w, before, ret > 0);
 }
@@ -149,13 +149,13 @@ static void map_and_touch(struct worker *w)
 	at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, race_fd,
 		  offset + pos);
 	if (at == MAP_FAILED) {
-		complain(w, "mmap failed");
+		fail(w, "mmap failed");
 		return;
 	}
 	before = now();
 	judge(w, before, load_word(at, &value));
 	if (munmap((void *)at, len))
-		complain(w, "munmap failed");
+		fail(w, "munmap failed");
 }
 
 static void *work(void *arg)

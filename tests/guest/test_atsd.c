@@ -160,7 +160,7 @@ static void empty_region_cannot_be_touched_D1(void)
 	CHECK_ERR(region_write(fd, &value, 8, 0), EINVAL);
 }
 
-/* A link that has to share says so, once for each device. */
+/* A link that has to share warns, once for each device. */
 static void sharing_is_reported_once_D25(void)
 {
 	unsigned int lines, matches, i;

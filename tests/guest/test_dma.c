@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Where a device's DMA goes. The functions are NVMe controllers behind real
- * tables of translations: one is told to identify itself into GPU RAM, and what
+ * tables of translations: one gets the command to identify itself into GPU RAM, and what
  * it wrote is looked up at the physical address.
  */
 
@@ -241,7 +241,7 @@ static void strict_align_refuses_D3(void)
 	log_mark();
 	CHECK_ERR((long)map_region_at(fd, at, 0, GPU_SIZE), EINVAL);
 	CHECK(log_has(slots[0].bdf[0], "strict_align", "0x4000000"));
-	/* An odd page of the window claims no more than a page. */
+	/* An odd page of the window has an alignment of one page. */
 	CHECK(map_region_at(fd, at, page, page) == at);
 	CHECK(!munmap(at, page));
 	at = place(GPU_SIZE, GPU_SIZE, 0);

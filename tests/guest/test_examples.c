@@ -8,20 +8,20 @@
 #define WORD		0x6578616d706c6573ULL
 #define SPEED		8
 
-static char said[4096];
+static char output[4096];
 
-static void says(const char *want)
+static void printed(const char *want)
 {
-	CHECKF(!strcmp(said, want), "it says '%s', not '%s'", said, want);
+	CHECKF(!strcmp(output, want), "it prints '%s', not '%s'", output, want);
 }
 
 /* A program, and a script that it runs or NULL, with the address of a function. */
 static void run_for(char *program, char *script, char *bdf)
 {
 	if (script)
-		run_program((char *[]){ program, script, bdf, NULL }, said, sizeof(said));
+		run_program((char *[]){ program, script, bdf, NULL }, output, sizeof(output));
 	else
-		run_program((char *[]){ program, bdf, NULL }, said, sizeof(said));
+		run_program((char *[]){ program, bdf, NULL }, output, sizeof(output));
 }
 
 static void shows_gpu_and_bridge(char *program, char *script)
@@ -34,12 +34,12 @@ static void shows_gpu_and_bridge(char *program, char *script)
 	snprintf(want, sizeof(want),
 		 "%s region %d: gpu_ram, %llu bytes, tgt %#llx\nfirst word %#llx\n",
 		 slots[0].bdf[0], REGION, GPU_SIZE, GPU_TGT, WORD);
-	says(want);
+	printed(want);
 	run_for(program, script, slots[0].bdf[1]);
 	snprintf(want, sizeof(want),
 		 "%s region %d: atsd, %llu bytes, tgt %#llx, link speed code %d\nmapped\n",
 		 slots[0].bdf[1], REGION, ATSD_SIZE, GPU_TGT, SPEED);
-	says(want);
+	printed(want);
 }
 
 static void in_c(void)

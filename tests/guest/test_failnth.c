@@ -46,7 +46,7 @@ unsigned int get_nth(void)
 	return strtoul(text, NULL, 10);
 }
 
-/* All allocations count, also those that may wait; none is told in the log. */
+/* All allocations count, also those that may wait; none is in the log. */
 void faults_on(void)
 {
 	static const char * const kinds[] = {

@@ -248,8 +248,8 @@ static void check_trace(const struct view *v, size_t at, size_t from, size_t to,
 }
 
 /*
- * That the kernel asks for a block at all: it does not where firmware tells of
- * no large pages, and then all the rest here proves little.
+ * That the kernel asks for a block at all: it does not where firmware's
+ * device tree has no large pages, and then all the rest here proves little.
  */
 static void huge_fault_is_called(void)
 {

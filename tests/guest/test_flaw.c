@@ -101,7 +101,7 @@ static void no_atsd(const char *flaw)
 {
 	int fd;
 
-	/* What was told of a device is told anew after the driver was away. */
+	/* The driver warns of a device once, and again after it was unloaded. */
 	driver_unload();
 	sim_load_default(flaw);
 	log_mark();

@@ -86,7 +86,7 @@ static void detached_is_unbound_D8(void)
 	record_counts(2, 2);
 }
 
-/* Of two VMs that claim it the first has the GPU, until it is closed. */
+/* Of two VMs that ask for it the first has the GPU, until it is closed. */
 static void second_one_is_refused(void)
 {
 	unsigned long long lpid;
@@ -122,7 +122,7 @@ static void dead_one_ends_with_the_device_D4(void)
 	close_and_unbind(gpu, lpid, fd);
 }
 
-/* A VM that cannot be bound to is told, and nothing of it stays. */
+/* A VM that cannot be bound to gets the error, and nothing of it stays. */
 static void failed_bind_of_a_later_one_D9(void)
 {
 	int fd, vfio;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Faults of the kernel itself that GPU RAM brings to light: each test passes on
- * a kernel with kernel/patches, and stops one without. Its name says the patch.
+ * a kernel with kernel/patches, and stops one without. Its name has the patch in it.
  */
 
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * QEMU 7.2, unmodified, as a VM of KVM: Debian's own kernel as guest, with a GPU and its bridges.
- * Names say as_it_is and info_kept as in test_qemu.c.
+ * In names, as_it_is and info_kept mean the same as in test_qemu.c.
  */
 
 #include <fcntl.h>
@@ -49,8 +49,8 @@ static unsigned long long lpid_of_kvm(void)
 }
 
 /*
- * What the emulated POWER9 has no means against, a guest is told that it has not; and the hash
- * MMU of a guest cannot have larger pages than the host.
+ * The guest learns that the emulated POWER9 has no mitigations; and the hash MMU of a guest
+ * cannot have larger pages than the host.
  */
 void kvm_machine(void)
 {
@@ -73,7 +73,7 @@ static void vm_that_waits(unsigned int slot, unsigned int bridges)
 	qemu_assign(slot, 0, bridges);
 }
 
-/* Debian's kernel, up to our program in it, which has told the device tree by then. */
+/* Debian's kernel, up to our program in it, which has printed the device tree by then. */
 void run_guest(void)
 {
 	qemu_add("-S");
@@ -103,19 +103,19 @@ static void guest_finds_gpu_and_bridges(void)
 	kvm_machine();
 	qemu_assign(0, 0, 2);
 	run_guest();
-	guest_must_have_said(GUEST_MEMORY " reg[0] = %#llx", QEMU_GPU_RAM(0));
-	guest_must_have_said(GUEST_MEMORY " reg[1] = %#llx", GPU_SIZE);
+	guest_must_have_printed(GUEST_MEMORY " reg[0] = %#llx", QEMU_GPU_RAM(0));
+	guest_must_have_printed(GUEST_MEMORY " reg[1] = %#llx", GPU_SIZE);
 	for (i = 0; i < 2; i++) {
-		guest_must_have_said(GUEST_PHB " ibm,mmio-atsd[%u] = %#llx", i,
+		guest_must_have_printed(GUEST_PHB " ibm,mmio-atsd[%u] = %#llx", i,
 				     QEMU_ATSD(0) + i * ATSD_SIZE);
-		guest_must_have_said(GUEST_GPU " ibm,npu[%u] = " GUEST_BRIDGE, i, 1 + i);
-		guest_must_have_said(GUEST_BRIDGE " ibm,gpu[0] = " GUEST_GPU, 1 + i);
-		guest_must_have_said(GUEST_BRIDGE " memory-region[0] = " GUEST_MEMORY, 1 + i);
-		guest_must_have_said(GUEST_BRIDGE " ibm,device-tgt-addr[0] = %#llx", 1 + i,
+		guest_must_have_printed(GUEST_GPU " ibm,npu[%u] = " GUEST_BRIDGE, i, 1 + i);
+		guest_must_have_printed(GUEST_BRIDGE " ibm,gpu[0] = " GUEST_GPU, 1 + i);
+		guest_must_have_printed(GUEST_BRIDGE " memory-region[0] = " GUEST_MEMORY, 1 + i);
+		guest_must_have_printed(GUEST_BRIDGE " ibm,device-tgt-addr[0] = %#llx", 1 + i,
 				     GPU_TGT);
-		guest_must_have_said(GUEST_BRIDGE " ibm,nvlink-speed = %#x", 1 + i, speed[i]);
-		guest_must_have_said(GUEST_BRIDGE " ibm,nvlink[0] = " GUEST_LINK, 1 + i, i);
-		guest_must_have_said(GUEST_LINK " ibm,npu-link-index = %#x", i, i);
+		guest_must_have_printed(GUEST_BRIDGE " ibm,nvlink-speed = %#x", 1 + i, speed[i]);
+		guest_must_have_printed(GUEST_BRIDGE " ibm,nvlink[0] = " GUEST_LINK, 1 + i, i);
+		guest_must_have_printed(GUEST_LINK " ibm,npu-link-index = %#x", i, i);
 	}
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A machine whose firmware has made the NPU2: GPUs and bridges are what its device
- * tree says they are, and nothing is simulated in the kernel. Of each GPU's window
+ * A machine whose firmware has made the NPU2: GPUs and bridges are those of its
+ * device tree, and nothing is simulated in the kernel. Of each GPU's window
  * only the start is backed by memory; nothing else of it may be touched.
  */
 
@@ -56,7 +56,7 @@ static void function_of(uint32_t handle, char *bdf)
 	CHECKF(bdf[0], "no function has the phandle %#x", handle);
 }
 
-/* A slot for each GPU; how many bridges are behind each is what firmware's tree says. */
+/* A slot for each GPU; firmware's tree has the number of bridges behind each. */
 static void find(bool with_bridges)
 {
 	uint32_t handles[MAX_FUNCTIONS];

@@ -22,22 +22,22 @@ static void one_group_of_all(void)
 /* Each GPU with its RAM and its bridges, in one line with the speed that firmware gives. */
 static void info_shows_what_firmware_says(void)
 {
-	const char *said;
+	const char *output;
 	unsigned int i, k;
 	uint32_t tgt[2];
 
 	npu2_find();
-	said = npu2_info();
+	output = npu2_info();
 	for (i = 0; i < nr_slots; i++) {
-		npu2_info_says(said, "%s", slots[i].bdf[0]);
+		npu2_info_must_have(output, "%s", slots[i].bdf[0]);
 		CHECK_EQ(npu2_cells(slots[i].bdf[1], "ibm,device-tgt-addr", tgt, 2), 2);
-		npu2_info_says(said, "%#llx", (unsigned long long)tgt[0] << 32 | tgt[1]);
-		npu2_info_says(said, "    bridges   %s (", slots[i].bdf[1]);
+		npu2_info_must_have(output, "%#llx", (unsigned long long)tgt[0] << 32 | tgt[1]);
+		npu2_info_must_have(output, "    bridges   %s (", slots[i].bdf[1]);
 		for (k = 2; k < slots[i].functions; k++)
-			npu2_info_says(said, "), %s (", slots[i].bdf[k]);
+			npu2_info_must_have(output, "), %s (", slots[i].bdf[k]);
 	}
-	npu2_info_says(said, "128 GiB");
-	CHECK(!strstr(said, "none here"));
+	npu2_info_must_have(output, "128 GiB");
+	CHECK(!strstr(output, "none here"));
 }
 
 /* A VM has the GPU it opens; of the others of its group, nobody's page tables are used. */
@@ -68,7 +68,7 @@ static void vm_has_gpu_until_close(void)
 	npu2_all_are(NPU2_HOST);
 }
 
-/* What firmware has no call for: if this fails, it has learned it, and docs/ac922.md is to say so. */
+/* Firmware has no call for this. If the test fails, a newer firmware has one: change docs/ac922.md. */
 static void firmware_binds_atsd_of_first_link_alone(void)
 {
 	unsigned int link, first;

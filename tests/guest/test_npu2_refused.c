@@ -97,7 +97,7 @@ static int use(bool *has_group)
 
 /*
  * Each call of one kind that a VM's coming and going makes. A refusal on the way in is the
- * VM's error, and undone; on the way out there is nobody to tell, and the next use mends it.
+ * VM's error, and undone; on the way out nobody can get the error, and the next use mends it.
  */
 static void each_refused(const char *call, unsigned int at_least)
 {

@@ -18,12 +18,12 @@ static uint64_t ram_of(const char *bdf)
 }
 
 /*
- * A kernel without that code: the GPUs have what firmware's tree says, the bridges are missing, and
- * whoever looks is told.
+ * A kernel without that code: the GPUs have the records of firmware's tree, the bridges are missing, and
+ * a warning names the cause.
  */
 static void stock_gpu_has_what_firmware_says(void)
 {
-	const char *said;
+	const char *output;
 	unsigned int i;
 
 	log_mark();
@@ -34,11 +34,11 @@ static void stock_gpu_has_what_firmware_says(void)
 		CHECK_EQ(ram_of(slots[i].bdf[0]), 128ULL << 30);
 	}
 	devices_close();
-	said = npu2_info();
+	output = npu2_info();
 	for (i = 0; i < nr_slots; i++)
-		npu2_info_says(said, "%s", slots[i].bdf[0]);
-	npu2_info_says(said, "128 GiB");
-	npu2_info_says(said, "    bridges   none here");
+		npu2_info_must_have(output, "%s", slots[i].bdf[0]);
+	npu2_info_must_have(output, "128 GiB");
+	npu2_info_must_have(output, "    bridges   none here");
 }
 
 static void stock_vm_is_refused(void)
@@ -56,7 +56,7 @@ const struct test npu2_stock_tests[] = {
 	{ NULL, NULL }
 };
 
-/* The machine goes down while a VM has its GPUs; the log of registers tells what it left. */
+/* The machine goes down while a VM has its GPUs; the log of registers shows what it left. */
 static void reboot_while_a_vm_has_them(void)
 {
 	npu2_find_and_be_the_hosts();

@@ -233,7 +233,7 @@ static void firmware_refuses_to_unbind_D24(void)
 	CHECK(strstr(read_text(PNV_CALLS), "\nunbind"));
 }
 
-/* A provider that is no module has nobody to hold it: the driver can go, and says what it forgets. */
+/* Nothing holds a provider that is no module: the driver can go, and warns of what it forgets. */
 static void stuck_gpu_is_forgotten_with_the_driver_N15(void)
 {
 	const char *gpu;

@@ -81,15 +81,15 @@ static void two_groups(enum qemu_info info)
 
 static void must_say_gpu(const char *bdf, uint64_t tgt)
 {
-	CHECK_EQ(qemu_said("vfio_pci_nvidia_gpu_setup_quirk %s tgt=%#llx size=%#llx", bdf,
+	CHECK_EQ(qemu_log_count("vfio_pci_nvidia_gpu_setup_quirk %s tgt=%#llx size=%#llx", bdf,
 			   (unsigned long long)tgt, GPU_SIZE), 1);
 }
 
 static void must_say_bridge(const char *bdf, uint64_t tgt, unsigned int speed)
 {
-	CHECK_EQ(qemu_said("vfio_pci_nvlink2_setup_quirk_ssatgt %s tgt=%#llx size=%#llx", bdf,
+	CHECK_EQ(qemu_log_count("vfio_pci_nvlink2_setup_quirk_ssatgt %s tgt=%#llx size=%#llx", bdf,
 			   (unsigned long long)tgt, ATSD_SIZE), 1);
-	CHECK_EQ(qemu_said("vfio_pci_nvlink2_setup_quirk_lnkspd %s link_speed=%#x", bdf, speed),
+	CHECK_EQ(qemu_log_count("vfio_pci_nvlink2_setup_quirk_lnkspd %s link_speed=%#x", bdf, speed),
 		 1);
 }
 
@@ -283,13 +283,13 @@ static void resets_leave_nothing_behind(void)
 /* A rule of QEMU's own; what was asked of it changes nothing. */
 static void refuses_to_unplug(void)
 {
-	const char *said;
+	const char *answer;
 
 	one_gpu(QEMU_INFO_KEPT);
-	said = hmp("device_del gpu0");
-	CHECKF(strstr(said, "Cannot unplug NVLink2 devices"), "%s", said);
-	said = hmp("device_del npu0-1");
-	CHECKF(strstr(said, "Cannot unplug NVLink2 devices"), "%s", said);
+	answer = hmp("device_del gpu0");
+	CHECKF(strstr(answer, "Cannot unplug NVLink2 devices"), "%s", answer);
+	answer = hmp("device_del npu0-1");
+	CHECKF(strstr(answer, "Cannot unplug NVLink2 devices"), "%s", answer);
 	qemu_reset();
 	same_memory(QEMU_GPU_RAM(0), GPU_BASE, GPU_SIZE);
 	CHECK_EQ(descriptors(DEVICE), 4);
@@ -323,7 +323,7 @@ static void unplugs_a_plain_function(void)
 	nothing_is_left();
 }
 
-/* Unbinding a GPU in the host waits for QEMU, which is told and goes on using it. */
+/* Unbinding a GPU in the host waits for QEMU, which gets the request and goes on using it. */
 static void unbinding_waits_for_qemu(void)
 {
 	char driver[128];

@@ -308,7 +308,7 @@ static void slot_to(const struct slot *slot, const char *driver)
 }
 
 /*
- * Unloading the driver ends it, and says so. The container is one of another
+ * Unloading the driver ends it, with a warning. The container is one of another
  * group, whose driver stays: otherwise it would go with the driver.
  */
 static void ends_with_the_module(void)

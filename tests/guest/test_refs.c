@@ -88,7 +88,7 @@ static void nodes_balance_D21(void)
 
 /*
  * For a VM: bound, refused by the provider, and without one. That the simulator
- * can be replaced after each says that no reference on the provider is left.
+ * can be replaced after each shows that no reference on the provider is left.
  */
 static void with_a_vm_balance_D20_D21(void)
 {

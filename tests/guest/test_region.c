@@ -97,7 +97,7 @@ static void unknown_speed_is_reported(void)
 	CHECK_EQ(region.link_speed, 0xff);
 }
 
-/* Too small for the chain: told how much is needed, and nothing else written. */
+/* Too small for the chain: argsz becomes the size needed, and nothing else is written. */
 static void short_argsz(const char *bdf, uint32_t need)
 {
 	struct vfio_region_info *info;

@@ -142,7 +142,7 @@ static void toucher_start(void)
 	usleep(10000);
 }
 
-/* A second process with a mapping of its own; touches it when it is told. */
+/* A second process with a mapping of its own; touches it on request. */
 static struct {
 	pid_t pid;
 	int to, from;

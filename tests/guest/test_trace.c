@@ -64,7 +64,7 @@ static void bridge_mmap(void)
 		  ATSD_SIZE);
 }
 
-/* A mapping that fails is told as well, with its errno. */
+/* A mapping that fails is an event as well, with its errno. */
 static void failed_registration(void)
 {
 	const char *trace;

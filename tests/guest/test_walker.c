@@ -106,8 +106,8 @@ static void walk(const struct vfio_region_info *info, uint32_t len, struct found
 }
 
 /*
- * One question with one length. The client asks again with the length it is told, and walks when
- * it is told of a chain; it walks here also where the kernel said that it had no room.
+ * One question with one length. The client asks again with the length it got, and walks when
+ * the answer has a chain; it walks here also where the kernel had no room.
  */
 static bool ask(int fd, uint32_t index, uint32_t argsz, struct found *found)
 {

@@ -17,8 +17,8 @@
 
 static pid_t watcher;
 static int output = -1;
-static char said[16384];
-static size_t nr_said;
+static char printed[16384];
+static size_t nr_printed;
 
 static void end(void)
 {
@@ -30,7 +30,7 @@ static void end(void)
 	close(output);
 }
 
-/* Starts it; what it says on both outputs comes through one pipe. */
+/* Starts it; both its outputs come through one pipe. */
 static void start(const char *bdf)
 {
 	int pipes[2];
@@ -39,8 +39,8 @@ static void start(const char *bdf)
 	CHECK(!pipe2(pipes, O_CLOEXEC));
 	finally(end);
 	output = pipes[0];
-	nr_said = 0;
-	said[0] = 0;
+	nr_printed = 0;
+	printed[0] = 0;
 	watcher = fork();
 	CHECK(watcher >= 0);
 	if (!watcher) {
@@ -57,12 +57,12 @@ static void wait_for(const char *text)
 	struct pollfd wanted = { .fd = output, .events = POLLIN };
 	ssize_t len;
 
-	while (!strstr(said, text)) {
-		CHECKF(poll(&wanted, 1, PATIENCE) > 0, "'%s' is not said, but: %s", text, said);
-		len = read(output, said + nr_said, sizeof(said) - 1 - nr_said);
-		CHECKF(len > 0, "ended without '%s', with: %s", text, said);
-		nr_said += len;
-		said[nr_said] = 0;
+	while (!strstr(printed, text)) {
+		CHECKF(poll(&wanted, 1, PATIENCE) > 0, "no '%s', but: %s", text, printed);
+		len = read(output, printed + nr_printed, sizeof(printed) - 1 - nr_printed);
+		CHECKF(len > 0, "ended without '%s', with: %s", text, printed);
+		nr_printed += len;
+		printed[nr_printed] = 0;
 	}
 }
 

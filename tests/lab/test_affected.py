@@ -2,7 +2,7 @@
 """
 `make check` leaves out no test that catches a mutant, and runs everything for what it does not know.
 
-What would be run is compared with the lists of mutants: the driver's, the gate's and the cases of
+What would be run is compared with the lists of mutants: the driver's, the ABI gate's and the cases of
 the generator. Nothing of it is run.
 """
 
@@ -98,7 +98,7 @@ def test_table_alone_selects_the_suite(mutant):
 
 @pytest.mark.parametrize("file", ["uapi/linux/vfio_nvlink2.h", "spec/vfio_nvlink2.yaml"])
 def test_gate_changes_are_caught(file):
-    """Each is a change of the header or the spec, on which the gate gives its verdict."""
+    """Each is a change of the header or the spec, on which the ABI gate gives its verdict."""
     assert set(GATE) >= {"header", "spec", "both"}
     assert affected_rules.VERDICT in affected.arguments(affected.select([file]))
 

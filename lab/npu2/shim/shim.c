@@ -4,7 +4,7 @@
  * firmware needs to bring up an NPU2.
  *
  *  - The registers of the NPU2, reachable by SCOM and by MMIO. They store what is written, and a
- *    few tell at once that something is done. Nothing else happens: no link trains, no address is
+ *    few answer at once that something is done. Nothing else happens: no link trains, no address is
  *    translated, nothing is invalidated, no interrupt comes.
  *  - NVIDIA's id on the functions named gpu0, gpu1 and so on: the firmware looks for it.
  *  - RAM where the firmware puts that of the GPUs, backed by files of the host.
