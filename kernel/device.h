@@ -24,6 +24,9 @@
  *	  write to change @resets or @frozen, or to insert alone
  * @resets: resets in progress; no GPU RAM access while not 0
  * @frozen: an error was reported and recovery is not over
+ * @npu_node: in npu.c, on the list of open GPUs, or on that of changing links
+ * @npu: of a link that is changing, its NPU
+ * @npu_changes: of a function, how many changes are in progress
  */
 struct nvlink2_vfio_device {
 	struct vfio_pci_core_device core;
@@ -31,6 +34,9 @@ struct nvlink2_vfio_device {
 	struct rw_semaphore gate;
 	unsigned int resets;
 	bool frozen;
+	struct list_head npu_node;
+	const struct device_node *npu;
+	unsigned int npu_changes;
 };
 
 static inline struct nvlink2_vfio_device *
@@ -164,5 +170,11 @@ void nvlink2_gate_block(struct nvlink2_vfio_device *vfio);
 void nvlink2_gate_unblock(struct nvlink2_vfio_device *vfio);
 void nvlink2_gate_freeze(struct nvlink2_vfio_device *vfio);
 void nvlink2_gate_thaw(struct nvlink2_vfio_device *vfio);
+
+/* npu.c */
+void nvlink2_npu_gpu_opened(struct nvlink2_vfio_device *gpu);
+void nvlink2_npu_gpu_closed(struct nvlink2_vfio_device *gpu);
+void nvlink2_npu_link_begin(struct nvlink2_vfio_device *link);
+void nvlink2_npu_link_end(struct nvlink2_vfio_device *link);
 
 #endif /* NVLINK2_DEVICE_H */

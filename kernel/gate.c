@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who closes the gate of GPU RAM, and opens it: resets, errors, sleep. device.h
- * has the side of those who pass.
+ * Closes and opens the gate of GPU RAM: for resets, of the GPU or of a link of its
+ * NPU (npu.c), for errors and for sleep. The reader's side is in device.h.
  */
 
 #include <linux/mm.h>

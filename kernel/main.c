@@ -55,46 +55,85 @@ static int nvlink2_bind_to_vm(struct nvlink2_vfio_device *vfio)
 	return 0;
 }
 
+/* Enabling a function resets it, which takes a link down. */
+static int nvlink2_enable(struct nvlink2_vfio_device *vfio)
+{
+	int err;
+
+	nvlink2_npu_link_begin(vfio);
+	err = vfio_pci_core_enable(&vfio->core);
+	nvlink2_npu_link_end(vfio);
+	return err;
+}
+
+/* So does disabling it. */
+static void nvlink2_disable(struct nvlink2_vfio_device *vfio)
+{
+	nvlink2_npu_link_begin(vfio);
+	vfio_pci_core_disable(&vfio->core);
+	nvlink2_npu_link_end(vfio);
+}
+
+static int nvlink2_open_gpu(struct nvlink2_vfio_device *vfio)
+{
+	int err = nvlink2_lpar_ready(vfio->dev.pdev);
+
+	if (!err)
+		err = nvlink2_gpu_ram_ready(&vfio->dev);
+	if (!err)
+		nvlink2_npu_gpu_opened(vfio);
+	return err;
+}
+
+static void nvlink2_close_gpu(struct nvlink2_vfio_device *vfio)
+{
+	if (vfio->dev.topo.role == NVLINK2_ROLE_GPU)
+		nvlink2_npu_gpu_closed(vfio);
+}
+
 static int nvlink2_open_device(struct vfio_device *vdev)
 {
 	struct nvlink2_vfio_device *vfio = nvlink2_from_vdev(vdev);
 	int err;
 
 	err = nvlink2_topology_read(vfio->dev.pdev, &vfio->dev.topo);
+	if (!err && vfio->dev.topo.role == NVLINK2_ROLE_GPU)
+		err = nvlink2_open_gpu(vfio);
 	if (err)
 		return err;
-
-	if (vfio->dev.topo.role == NVLINK2_ROLE_GPU) {
-		err = nvlink2_lpar_ready(vfio->dev.pdev);
-		if (!err)
-			err = nvlink2_gpu_ram_ready(&vfio->dev);
-		if (err)
-			return err;
-	}
 
 	/* Before the function is enabled, so that no later error gets lost. */
 	nvlink2_gate_thaw(vfio);
-	err = vfio_pci_core_enable(&vfio->core);
+	err = nvlink2_enable(vfio);
 	if (err)
-		return err;
+		goto close;
 
 	err = nvlink2_register_regions(&vfio->dev);
 	if (!err)
 		err = nvlink2_bind_to_vm(vfio);
-	if (err) {
-		/* Releases the regions as well. */
-		vfio_pci_core_disable(&vfio->core);
-		return err;
-	}
+	if (err)
+		goto disable;
 
 	vfio_pci_core_finish_enable(&vfio->core);
 	return 0;
+
+disable:
+	/* Releases the regions as well. */
+	nvlink2_disable(vfio);
+close:
+	nvlink2_close_gpu(vfio);
+	return err;
 }
 
 static void nvlink2_close_device(struct vfio_device *vdev)
 {
-	nvlink2_lpar_unbind(&nvlink2_from_vdev(vdev)->dev);
+	struct nvlink2_vfio_device *vfio = nvlink2_from_vdev(vdev);
+
+	nvlink2_lpar_unbind(&vfio->dev);
+	nvlink2_npu_link_begin(vfio);
 	vfio_pci_core_close_device(vdev);
+	nvlink2_npu_link_end(vfio);
+	nvlink2_close_gpu(vfio);
 }
 
 /*
@@ -203,12 +242,18 @@ static void nvlink2_remove(struct pci_dev *pdev)
 /* Every reset of the function, whoever asked for it, passes through these. */
 static void nvlink2_reset_prepare(struct pci_dev *pdev)
 {
-	nvlink2_gate_block(nvlink2_from_pdev(pdev));
+	struct nvlink2_vfio_device *vfio = nvlink2_from_pdev(pdev);
+
+	nvlink2_npu_link_begin(vfio);
+	nvlink2_gate_block(vfio);
 }
 
 static void nvlink2_reset_done(struct pci_dev *pdev)
 {
-	nvlink2_gate_unblock(nvlink2_from_pdev(pdev));
+	struct nvlink2_vfio_device *vfio = nvlink2_from_pdev(pdev);
+
+	nvlink2_gate_unblock(vfio);
+	nvlink2_npu_link_end(vfio);
 }
 
 static pci_ers_result_t nvlink2_error_detected(struct pci_dev *pdev,

@@ -8,6 +8,7 @@
  *	device_lock		(pci: reset)
  *	mmap_lock		(mm: mmap, munmap, fault)
  *	core.memory_lock	(vfio-pci: held for write by its resets)
+ *	nvlink2_npu_lock	(ours: a link changes, a GPU is opened or closed)
  *	gate			(ours: copy and most faults for read; reset, and
  *				 faults that bring pages where a leaf would
  *				 fit, for write)

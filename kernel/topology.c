@@ -105,6 +105,25 @@ static int nvlink2_read_window(struct pci_dev *pdev, struct device_node *bridge,
 	return 0;
 }
 
+/*
+ * The host bridge of a link: the node below the root. Host bridges stay as long
+ * as the machine runs, so that the address identifies it without a reference.
+ */
+static const struct device_node *nvlink2_npu_of(struct device_node *link)
+{
+	struct device_node *node = of_node_get(link);
+	struct device_node *up;
+
+	for (up = of_get_parent(node); up && !of_node_is_root(up);
+	     up = of_get_parent(node)) {
+		of_node_put(node);
+		node = up;
+	}
+	of_node_put(up);
+	of_node_put(node);
+	return node;
+}
+
 static int nvlink2_read_gpu(struct pci_dev *pdev, struct device_node *node,
 			    struct nvlink2_gpu *gpu)
 {
@@ -119,6 +138,7 @@ static int nvlink2_read_gpu(struct pci_dev *pdev, struct device_node *node,
 	err = nvlink2_read_window(pdev, bridge, gpu);
 	if (!err)
 		err = nvlink2_read_tgt(pdev, bridge, &gpu->tgt);
+	gpu->npu = nvlink2_npu_of(bridge);
 	of_node_put(bridge);
 	return err;
 }
@@ -227,6 +247,24 @@ static int nvlink2_read_bridge(struct pci_dev *pdev, struct device_node *node,
 	if (!err)
 		err = nvlink2_read_atsd(pdev, index, bridge, warned);
 	return err;
+}
+
+/**
+ * nvlink2_topology_npu() - the NPU of a link
+ * @pdev: any function
+ *
+ * Nothing is reported in the log: whether the node is sound matters at open.
+ *
+ * Context: process context.
+ * Return: the NPU, to be compared only; NULL for a function that is no link.
+ */
+const struct device_node *nvlink2_topology_npu(struct pci_dev *pdev)
+{
+	struct device_node *node = pci_device_to_OF_node(pdev);
+
+	if (!of_property_present(node, NVLINK2_DT_IBM_GPU))
+		return NULL;
+	return nvlink2_npu_of(node);
 }
 
 /**

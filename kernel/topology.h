@@ -5,6 +5,7 @@
 
 #include <linux/types.h>
 
+struct device_node;
 struct pci_dev;
 
 /**
@@ -25,11 +26,13 @@ enum nvlink2_role {
  * @size: size of the aperture in bytes, a multiple of 64 KiB; how much of it
  *	  is backed by memory only the GPU's own driver knows
  * @tgt: compressed address of @hpa, what the GPU calls it
+ * @npu: the NPU that its links belong to, to be compared only
  */
 struct nvlink2_gpu {
 	phys_addr_t hpa;
 	u64 size;
 	u64 tgt;
+	const struct device_node *npu;
 };
 
 /**
@@ -65,6 +68,7 @@ struct nvlink2_topology {
 	};
 };
 
+const struct device_node *nvlink2_topology_npu(struct pci_dev *pdev);
 int nvlink2_topology_read(struct pci_dev *pdev, struct nvlink2_topology *topo);
 
 #endif /* NVLINK2_TOPOLOGY_H */

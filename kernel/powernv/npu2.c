@@ -951,11 +951,21 @@ void pnv_npu2_release_device(struct pci_dev *link)
 	mutex_unlock(&npu->lock);
 }
 
+static int pnv_npu2_note_enabled(struct pci_dev *link, void *in_use)
+{
+	if (!pci_is_enabled(link))
+		return 0;
+	*(bool *)in_use = true;
+	return 1;
+}
+
 /**
  * pnv_npu2_disable_device() - reset the links that nobody uses any more
- * @link: function of an NPU2's host bridge
+ * @link: function of an NPU2's host bridge, which was disabled
  *
- * What one owner trained and set up must not be there for the next.
+ * What one owner trained and set up must not be there for the next. Firmware
+ * resets all links of the NPU2 together, so this waits for the last one: GPU RAM
+ * may be in use through the others.
  *
  * Context: process context.
  */
@@ -963,8 +973,10 @@ void pnv_npu2_disable_device(struct pci_dev *link)
 {
 #ifdef CONFIG_EEH
 	struct eeh_dev *edev = pci_dev_to_eeh_dev(link);
+	bool in_use = false;
 
-	if (edev && edev->pe && eeh_ops && eeh_ops->reset)
+	pci_walk_bus(link->bus, pnv_npu2_note_enabled, &in_use);
+	if (!in_use && edev && edev->pe && eeh_ops && eeh_ops->reset)
 		eeh_ops->reset(edev->pe, EEH_RESET_HOT);
 #endif
 }

@@ -7,6 +7,9 @@
 #include "npu2.h"
 #include "nvtest.h"
 
+/* A line of firmware's log, one for each link. */
+#define LINK_RESET	"Resetting device"
+
 static void one_group_of_all(void)
 {
 	unsigned int i, k, all = 0;
@@ -82,6 +85,46 @@ static void firmware_binds_atsd_of_first_link_alone(void)
 	CHECK_EQ(npu2_atsd_lparid(first), lpid);
 	for (link = first + 1; link < first + slots[0].functions - 1; link++)
 		CHECK_EQ(npu2_atsd_lparid(link), 0);
+}
+
+/* How often firmware has reset a link of an NPU2 so far, by its own log. */
+static unsigned int link_resets(void)
+{
+	static char log[1 << 20];
+	unsigned int count = 0;
+	FILE *file = fopen("/sys/firmware/opal/msglog", "r");
+	char *at = log;
+	size_t len;
+
+	CHECKF(file, "/sys/firmware/opal/msglog: %s", strerror(errno));
+	len = fread(log, 1, sizeof(log) - 1, file);
+	fclose(file);
+	log[len] = 0;
+	CHECKF(strstr(log, "NPU"), "firmware's log has nothing of an NPU");
+	while ((at = strstr(at, LINK_RESET))) {
+		at += strlen(LINK_RESET);
+		count++;
+	}
+	return count;
+}
+
+/* Firmware resets all links of an NPU2 at once, so the first that is closed must not ask for it. */
+static void reset_with_the_last_link_N3(void)
+{
+	unsigned int i, k, links = 0, resets;
+	int fds[MAX_SLOTS * MAX_FUNCTIONS];
+
+	npu2_find_and_be_the_hosts();
+	for (i = 0; i < nr_slots; i++)
+		for (k = 1; k < slots[i].functions; k++)
+			fds[links++] = device_open(slots[i].bdf[k]);
+	resets = link_resets();
+	for (i = 0; i < links - 1; i++) {
+		device_close(fds[i]);
+		CHECK_EQ(link_resets(), resets);
+	}
+	device_close(fds[i]);
+	CHECK(link_resets() >= resets + links);
 }
 
 /* A link has the last window of the group that was opened; when that is closed, the other one. */
@@ -235,6 +278,7 @@ const struct test npu2_platform_tests[] = {
 	TEST(npu2, info_shows_what_firmware_says),
 	TEST(npu2, vm_has_gpu_until_close),
 	TEST(npu2, firmware_binds_atsd_of_first_link_alone),
+	TEST(npu2, reset_with_the_last_link_N3),
 	TEST(npu2, owner_without_vm_has_no_translation),
 	TEST(npu2, links_fall_back_to_the_other_window_N12),
 	TEST(npu2, vm_killed),

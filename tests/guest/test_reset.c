@@ -300,22 +300,141 @@ static void atsd_mapping_stays(void)
 	CHECK_EQ(value, 0xa75d);
 }
 
-static void reset_of_a_bridge_leaves_gpu_ram(void)
+/* A change of a bridge takes links down, so RAM behind them is closed meanwhile. */
+static void reset_a_bridge_by_sysfs(void)
 {
-	int bridge_fd;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", bridge);
+	write_text(path, "1");
+}
+
+static void reset_a_bridge_by_ioctl(void)
+{
+	int bridge_fd = device_open(bridge);
+
+	CHECKF(!ioctl(bridge_fd, VFIO_DEVICE_RESET), "VFIO_DEVICE_RESET: %s",
+	       strerror(errno));
+	device_close(bridge_fd);
+}
+
+static void reset_a_bridge_by_hooks(void)
+{
+	hook("prepare", bridge);
+	usleep(20000);
+	hook("done", bridge);
+}
+
+static void open_and_close_a_bridge(void)
+{
+	device_close(device_open(bridge));
+}
+
+static void sysfs_reset_of_a_bridge_N3(void)
+{
+	check_reset(reset_a_bridge_by_sysfs);
+}
+
+static void device_reset_of_a_bridge_N3(void)
+{
+	check_reset(reset_a_bridge_by_ioctl);
+}
+
+static void hooks_of_a_bridge_N3(void)
+{
+	check_reset(reset_a_bridge_by_hooks);
+}
+
+static void opening_and_closing_a_bridge_N3(void)
+{
+	check_reset(open_and_close_a_bridge);
+}
+
+/* Of each of them alone: a mapping that one leaves, the other would hide. */
+static void check_mapping_goes(const char *what, void (*change)(void))
+{
 	char *trace;
 
-	two_gpus();
 	put(word(ram, MINE), 0x61);
-	bridge_fd = device_open(bridge);
-	hook("prepare", bridge);
-	check_open(fd, ram);
-	hook("done", bridge);
+	put(word(other_ram, MINE), 0x62);
 	trace_start();
-	CHECK(!ioctl(bridge_fd, VFIO_DEVICE_RESET));
+	change();
 	CHECK_EQ(get(word(ram, MINE)), 0x61);
+	CHECK_EQ(get(word(other_ram, MINE)), 0x62);
 	trace = trace_stop();
-	CHECKF(!strstr(trace, "mmap_fault"), "a page went:\n%s", trace);
+	CHECKF(faulted(trace, gpu, GPU_BASE + MINE * BLOCK),
+	       "the mapping survived %s:\n%s", what, trace);
+	CHECKF(!strstr(trace, other), "RAM behind another NPU went by %s:\n%s",
+	       what, trace);
+}
+
+static int changing_fd;
+
+static void open_the_bridge(void)
+{
+	changing_fd = device_open(bridge);
+}
+
+static void reset_the_bridge(void)
+{
+	CHECK(!ioctl(changing_fd, VFIO_DEVICE_RESET));
+}
+
+static void close_the_bridge(void)
+{
+	device_close(changing_fd);
+}
+
+static void each_change_of_a_bridge_closes_gpu_ram_N3(void)
+{
+	two_gpus();
+	check_mapping_goes("an open", open_the_bridge);
+	check_mapping_goes("a reset", reset_the_bridge);
+	check_mapping_goes("a close", close_the_bridge);
+}
+
+/* Two links change at the same time, and one of them twice over. */
+static void changes_of_bridges_nest_N3(void)
+{
+	const char *second = slots[0].bdf[2];
+
+	two_gpus();
+	hook("prepare", bridge);
+	hook("prepare", second);
+	hook("prepare", second);
+	hook("done", second);
+	check_blocked(fd, ram);
+	hook("done", bridge);
+	check_blocked(fd, ram);
+	check_open(other_fd, other_ram);
+	hook("done", second);
+	check_open(fd, ram);
+}
+
+/* A GPU that is opened while a link changes is closed as long, and no longer. */
+static void gpu_opened_while_a_bridge_changes_N3(void)
+{
+	two_gpus();
+	unmap((void *)ram, GPU_SIZE);
+	device_close(fd);
+	hook("prepare", bridge);
+	fd = device_open(gpu);
+	ram = map_region(fd, 0, GPU_SIZE);
+	check_blocked(fd, ram);
+	hook("done", bridge);
+	check_open(fd, ram);
+}
+
+static void gpu_closed_while_a_bridge_changes_N3(void)
+{
+	two_gpus();
+	hook("prepare", bridge);
+	unmap((void *)ram, GPU_SIZE);
+	device_close(fd);
+	hook("done", bridge);
+	fd = device_open(gpu);
+	ram = map_region(fd, 0, GPU_SIZE);
+	check_open(fd, ram);
 }
 
 const struct test reset_tests[] = {
@@ -326,6 +445,13 @@ const struct test reset_tests[] = {
 	TEST(reset, hooks_D7),
 	TEST(reset, error_recovery_D7),
 	TEST(reset, atsd_mapping_stays),
-	TEST(reset, reset_of_a_bridge_leaves_gpu_ram),
+	TEST(reset, sysfs_reset_of_a_bridge_N3),
+	TEST(reset, device_reset_of_a_bridge_N3),
+	TEST(reset, hooks_of_a_bridge_N3),
+	TEST(reset, opening_and_closing_a_bridge_N3),
+	TEST(reset, each_change_of_a_bridge_closes_gpu_ram_N3),
+	TEST(reset, changes_of_bridges_nest_N3),
+	TEST(reset, gpu_opened_while_a_bridge_changes_N3),
+	TEST(reset, gpu_closed_while_a_bridge_changes_N3),
 	{ NULL, NULL }
 };
