@@ -13,6 +13,7 @@
 
 #include "compat.h"
 #include "device.h"
+#include "platform.h"
 #include "range.h"
 #include "region.h"
 #include "trace.h"
@@ -81,7 +82,7 @@ static ssize_t nvlink2_atsd_rw(struct vfio_pci_core_device *core,
 
 	if (count > sizeof(value) || !is_power_of_2(count) ||
 	    !IS_ALIGNED(pos, count) ||
-	    !nvlink2_range_ok(pos, count, dev->topo.bridge.atsd_size))
+	    !nvlink2_range_ok(pos, count, dev->atsd_size))
 		return -EINVAL;
 
 	if (iswrite) {
@@ -112,7 +113,7 @@ static int nvlink2_atsd_mmap(struct vfio_pci_core_device *core,
 	phys_addr_t hpa;
 	int ret;
 
-	if (!nvlink2_range_ok(pos, len, dev->topo.bridge.atsd_size))
+	if (!nvlink2_range_ok(pos, len, dev->atsd_size))
 		return -EINVAL;
 
 	hpa = dev->topo.bridge.atsd_hpa + pos;
@@ -153,12 +154,30 @@ static const struct vfio_pci_regops nvlink2_atsd_regops = {
 	.add_capability = nvlink2_atsd_add_capability,
 };
 
+/*
+ * How much of a link's registers is offered. A guest's driver takes any register
+ * of any link for an invalidation of any of its GPUs' translations, so it must not
+ * see one that its partition is not bound to.
+ */
+static u64 nvlink2_atsd_offer(struct nvlink2_device *dev)
+{
+	struct nvlink2_topology *topo = &dev->topo;
+
+	if (!topo->bridge.atsd_size || topo->bridge.is_first ||
+	    !nvlink2_platform_first_link_only())
+		return topo->bridge.atsd_size;
+	if (!topo->atsd_warned)
+		pci_info(dev->pdev, "not the first link of its GPU, whose ATSD registers alone a VM is bound to: this one has no ATSD\n");
+	topo->atsd_warned = true;
+	return 0;
+}
+
 /**
  * nvlink2_atsd_register() - add the ATSD region to a bridge being opened
  * @dev: the bridge; its topology has been read
  *
- * A link without registers gets a region of size 0: its capabilities still
- * matter to user space.
+ * A link without registers, or with registers that the platform does not bind to
+ * VMs, gets a region of size 0: its capabilities still matter to user space.
  *
  * Context: process context, between vfio_pci_core_enable() and
  * vfio_pci_core_finish_enable(). vfio-pci releases the region.
@@ -166,16 +185,16 @@ static const struct vfio_pci_regops nvlink2_atsd_regops = {
  */
 int nvlink2_atsd_register(struct nvlink2_device *dev)
 {
-	u64 size = dev->topo.bridge.atsd_size;
 	int err;
 
-	if (size) {
-		dev->atsd = ioremap(dev->topo.bridge.atsd_hpa, size);
+	dev->atsd_size = nvlink2_atsd_offer(dev);
+	if (dev->atsd_size) {
+		dev->atsd = ioremap(dev->topo.bridge.atsd_hpa, dev->atsd_size);
 		if (!dev->atsd)
 			return -ENOMEM;
 	}
 
-	err = nvlink2_region_register(dev, NVLINK2_REGION_ATSD, size,
+	err = nvlink2_region_register(dev, NVLINK2_REGION_ATSD, dev->atsd_size,
 				      &nvlink2_atsd_regops);
 	if (err && dev->atsd) {
 		iounmap(dev->atsd);

@@ -39,6 +39,7 @@ struct nvlink2_registration;
  * @topo: what the device tree said at open; stable until close
  * @lpar: the partition a GPU serves, NULL while it serves none (lpar.c)
  * @quarantined: a message says that the RAM is still registered for DMA
+ * @atsd_size: of the ATSD registers that a bridge offers, in bytes; 0: none
  * @atsd: kernel mapping of a bridge's ATSD registers, NULL when there are none
  *
  * What vfio has beside it is in device.h.
@@ -48,6 +49,7 @@ struct nvlink2_device {
 	struct nvlink2_topology topo;
 	struct nvlink2_lpar *lpar;
 	bool quarantined;
+	u64 atsd_size;
 	void __iomem *atsd;
 };
 

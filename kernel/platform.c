@@ -59,7 +59,7 @@ static int nvlink2_pnv_unbind(struct pci_dev *gpu)
 	return nvlink2_platform_errno(nvlink2_pnv_unmap(gpu));
 }
 
-static const struct nvlink2_platform_ops nvlink2_powernv_ops = {
+static struct nvlink2_platform_ops nvlink2_powernv_ops = {
 	.name = "powernv",
 	.bind = nvlink2_pnv_bind,
 	.unbind = nvlink2_pnv_unbind,
@@ -134,6 +134,22 @@ void nvlink2_platform_put(const struct nvlink2_platform_ops *ops)
 	module_put(ops->owner);
 }
 
+/**
+ * nvlink2_platform_first_link_only() - which ATSD registers can a VM use?
+ *
+ * Context: process context.
+ * Return: true when the provider binds those of a GPU's first link alone.
+ */
+bool nvlink2_platform_first_link_only(void)
+{
+	bool first_only;
+
+	mutex_lock(&nvlink2_platform_lock);
+	first_only = nvlink2_platform && nvlink2_platform->first_link_only;
+	mutex_unlock(&nvlink2_platform_lock);
+	return first_only;
+}
+
 static bool nvlink2_has_npu2(void)
 {
 	struct device_node *dn;
@@ -185,6 +201,8 @@ void nvlink2_platform_init(void)
 {
 	bool has_npu2 = nvlink2_has_npu2();
 
+	/* Firmware has no call for the registers of the other links. */
+	nvlink2_powernv_ops.first_link_only = has_npu2;
 	if ((has_npu2 && nvlink2_npu2_get()) || nvlink2_pnv_get())
 		nvlink2_platform_register(&nvlink2_powernv_ops);
 	else if (has_npu2)

@@ -15,6 +15,8 @@ struct pci_dev;
  * struct nvlink2_platform_ops - a provider of partition mappings
  * @owner: module that must stay while a GPU is bound, NULL for this driver
  * @name: for messages
+ * @first_link_only: of a GPU's links, @bind binds the ATSD registers of the first
+ *	  alone; a partition that uses those of another link invalidates nothing
  * @bind: let the translations of @lpid serve the GPU's accesses made with the
  *	  MSR bits @msr; 0 or a negative errno. Process context, may sleep.
  * @unbind: undo @bind; 0 or a negative errno. Process context, may sleep.
@@ -22,6 +24,7 @@ struct pci_dev;
 struct nvlink2_platform_ops {
 	struct module *owner;
 	const char *name;
+	bool first_link_only;
 	int (*bind)(struct pci_dev *gpu, u64 lpid, u64 msr);
 	int (*unbind)(struct pci_dev *gpu);
 };
@@ -31,6 +34,8 @@ void nvlink2_platform_unregister(const struct nvlink2_platform_ops *ops);
 
 const struct nvlink2_platform_ops *nvlink2_platform_get(void);
 void nvlink2_platform_put(const struct nvlink2_platform_ops *ops);
+
+bool nvlink2_platform_first_link_only(void);
 
 int nvlink2_platform_errno(int ret);
 

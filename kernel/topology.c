@@ -227,6 +227,15 @@ static int nvlink2_read_speed(struct pci_dev *pdev, struct device_node *node,
 	return 0;
 }
 
+static bool nvlink2_is_first_link(struct device_node *node,
+				  struct device_node *gpu)
+{
+	struct device_node *first = of_parse_phandle(gpu, NVLINK2_DT_IBM_NPU, 0);
+
+	of_node_put(first);
+	return first == node;
+}
+
 static int nvlink2_read_bridge(struct pci_dev *pdev, struct device_node *node,
 			       struct nvlink2_bridge *bridge, bool *warned)
 {
@@ -237,6 +246,7 @@ static int nvlink2_read_bridge(struct pci_dev *pdev, struct device_node *node,
 	gpu = nvlink2_follow(pdev, node, NVLINK2_DT_IBM_GPU);
 	if (IS_ERR(gpu))
 		return PTR_ERR(gpu);
+	bridge->is_first = nvlink2_is_first_link(node, gpu);
 	of_node_put(gpu);
 
 	err = nvlink2_read_link_index(pdev, node, &index);

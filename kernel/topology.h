@@ -37,6 +37,7 @@ struct nvlink2_gpu {
 
 /**
  * struct nvlink2_bridge - one NVLink to the processor
+ * @is_first: the GPU's ``ibm,npu`` names this link first
  * @atsd_hpa: host physical address of its ATSD register set; unused when
  *	      @atsd_size is 0
  * @atsd_size: 64 KiB, or 0 when the link has no register set
@@ -45,6 +46,7 @@ struct nvlink2_gpu {
  *		the firmware does not say
  */
 struct nvlink2_bridge {
+	bool is_first;
 	phys_addr_t atsd_hpa;
 	u64 atsd_size;
 	u64 tgt;

@@ -36,6 +36,10 @@ static int fail_unbind;
 module_param(fail_unbind, int, 0644);
 MODULE_PARM_DESC(fail_unbind, "errno with which unbinding a GPU fails; 0: it works");
 
+static bool first_link_only;
+module_param(first_link_only, bool, 0444);
+MODULE_PARM_DESC(first_link_only, "bind the ATSD registers of a GPU's first link alone, as firmware does (default false)");
+
 static DEFINE_MUTEX(sim_lock);	/* protects all below, and gpus[].bound */
 static struct sim_machine *sim_machine;
 static struct sim_record sim_records[SIM_RECORDS];
@@ -105,7 +109,7 @@ static int sim_unbind(struct pci_dev *pdev)
 	return ret;
 }
 
-static const struct nvlink2_platform_ops sim_ops = {
+static struct nvlink2_platform_ops sim_ops = {
 	.owner = THIS_MODULE,
 	.name = "nvlink2-sim",
 	.bind = sim_bind,
@@ -166,6 +170,7 @@ int sim_platform_init(struct sim_machine *machine)
 	int err;
 
 	sim_machine = machine;
+	sim_ops.first_link_only = first_link_only;
 	err = nvlink2_platform_register(&sim_ops);
 	if (err)
 		return err;

@@ -182,6 +182,36 @@ static void sharing_is_reported_once_D25(void)
 	CHECK_EQ(log_count("shares the first", "", "", &matches), 0);
 }
 
+/*
+ * Where the platform binds the registers of a GPU's first link alone: those of
+ * the others would invalidate nothing, so a VM does not get them.
+ */
+static void only_first_link_is_offered_N19(void)
+{
+	unsigned int matches, i;
+	uint64_t value = 0;
+	int fd;
+
+	driver_unload();
+	sim_load_default("first_link_only=1");
+	log_mark();
+	fd = device_open(slots[0].bdf[1]);
+	CHECK_EQ(region_size(fd), ATSD_SIZE);
+	CHECK_EQ(region_read(fd, &value, 8, 8), 8);
+	for (i = 2; i <= 3; i++) {
+		device_close(device_open(slots[0].bdf[i]));
+		fd = device_open(slots[0].bdf[i]);
+		CHECK_EQ(region_size(fd), 0);
+		CHECK_ERR((long)try_map(fd, 0, page_size(), PROT_READ,
+					MAP_SHARED), EINVAL);
+		CHECK_ERR(region_read(fd, &value, 8, 0), EINVAL);
+		CHECK_ERR(region_write(fd, &value, 8, 0), EINVAL);
+		CHECK_EQ(log_count("not the first link", slots[0].bdf[i],
+				   "no ATSD", &matches), 1);
+		CHECK_EQ(matches, 1);
+	}
+}
+
 const struct test atsd_tests[] = {
 	TEST(atsd, mmap_is_read_back_through_pread),
 	TEST(atsd, pwrite_is_seen_through_mmap),
@@ -193,5 +223,6 @@ const struct test atsd_tests[] = {
 	TEST(atsd, faulting_write_leaves_the_register_N1),
 	TEST(atsd, empty_region_cannot_be_touched_D1),
 	TEST(atsd, sharing_is_reported_once_D25),
+	TEST(atsd, only_first_link_is_offered_N19),
 	{ NULL, NULL }
 };

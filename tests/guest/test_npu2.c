@@ -125,7 +125,9 @@ static void regions_are_what_firmware_says(void)
 		CHECK_EQ(phys_read(tgt + 0x10008), word);
 		for (k = 1; k < slots[i].functions; k++) {
 			fd = device_open(slots[i].bdf[k]);
-			CHECK_EQ(region_size(fd), ATSD_SIZE);
+			/* The driver of 2018 offers those that firmware does not bind, too (N19). */
+			CHECK(region_size(fd) == (k == 1 ? ATSD_SIZE : 0) ||
+			      (driver_in_vfio_pci() && region_size(fd) == ATSD_SIZE));
 		}
 	}
 }

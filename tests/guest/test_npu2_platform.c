@@ -72,10 +72,11 @@ static void vm_has_gpu_until_close(void)
 }
 
 /* Firmware has no call for this. If the test fails, a newer firmware has one: change docs/ac922.md. */
-static void firmware_binds_atsd_of_first_link_alone(void)
+static void firmware_binds_atsd_of_first_link_alone_N19(void)
 {
 	unsigned int link, first;
 	uint64_t lpid;
+	int fd;
 
 	npu2_find_and_be_the_hosts();
 	first = npu2_first_link(&slots[0]);
@@ -85,6 +86,12 @@ static void firmware_binds_atsd_of_first_link_alone(void)
 	CHECK_EQ(npu2_atsd_lparid(first), lpid);
 	for (link = first + 1; link < first + slots[0].functions - 1; link++)
 		CHECK_EQ(npu2_atsd_lparid(link), 0);
+	/* What is bound is offered, and nothing else is. */
+	for (link = 0; link < slots[0].functions - 1; link++) {
+		fd = device_open(slots[0].bdf[1 + link]);
+		CHECK_EQ(region_size(fd),
+			 npu2_atsd_lparid(first + link) == lpid ? ATSD_SIZE : 0);
+	}
 }
 
 /* How often firmware has reset a link of an NPU2 so far, by its own log. */
@@ -277,7 +284,7 @@ const struct test npu2_platform_tests[] = {
 	TEST(npu2, one_group_of_all),
 	TEST(npu2, info_shows_what_firmware_says),
 	TEST(npu2, vm_has_gpu_until_close),
-	TEST(npu2, firmware_binds_atsd_of_first_link_alone),
+	TEST(npu2, firmware_binds_atsd_of_first_link_alone_N19),
 	TEST(npu2, reset_with_the_last_link_N3),
 	TEST(npu2, owner_without_vm_has_no_translation),
 	TEST(npu2, links_fall_back_to_the_other_window_N12),
