@@ -97,10 +97,13 @@ static int nvlink2_gpu_ram_mmap(struct vfio_pci_core_device *core,
 	if (!map)
 		return -ENOMEM;
 
-	map->reg = nvlink2_registration_make(vma->vm_mm, vma->vm_start, len,
-					     hpa);
+	map->reg = nvlink2_registration_make(dev->window, vma->vm_mm,
+					     vma->vm_start, len, hpa);
 	ret = PTR_ERR_OR_ZERO(map->reg);
 	trace_vfio_pci_nvgpu_mmap(dev->pdev, hpa, vma->vm_start, len, ret);
+	if (ret == -ENOSPC)
+		dev_warn_ratelimited(&dev->pdev->dev,
+				     "mmap of GPU RAM refused: the process has too many parts of it mapped, or unmapped and still registered for DMA\n");
 	if (ret) {
 		kfree(map);
 		return ret;
@@ -118,6 +121,7 @@ static int nvlink2_gpu_ram_mmap(struct vfio_pci_core_device *core,
 static void nvlink2_gpu_ram_release(struct vfio_pci_core_device *core,
 				    struct vfio_pci_region *region)
 {
+	nvlink2_window_put(nvlink2_from_core(core)->window);
 }
 
 static int nvlink2_gpu_ram_add_capability(struct vfio_pci_core_device *core,
@@ -149,9 +153,17 @@ static const struct vfio_pci_regops nvlink2_gpu_ram_regops = {
  */
 int nvlink2_gpu_ram_register(struct nvlink2_device *dev)
 {
-	return nvlink2_region_register(dev, NVLINK2_REGION_GPU_RAM,
-				       dev->topo.gpu.size,
-				       &nvlink2_gpu_ram_regops);
+	int err;
+
+	dev->window = nvlink2_window_get(dev->topo.gpu.hpa, dev->topo.gpu.size);
+	if (!dev->window)
+		return -ENOMEM;
+	err = nvlink2_region_register(dev, NVLINK2_REGION_GPU_RAM,
+				      dev->topo.gpu.size,
+				      &nvlink2_gpu_ram_regops);
+	if (err)
+		nvlink2_window_put(dev->window);
+	return err;
 }
 
 /**

@@ -12,7 +12,9 @@
  *	gate			(ours: copy and most faults for read; reset, and
  *				 faults that bring pages where a leaf would
  *				 fit, for write)
- *	quarantine lock		(ours; nothing that faults is called under it)
+ *	nvlink2_space.lock	(registration.c; of one address space, the kernel's
+ *				 records of it are searched under it)
+ *	nvlink2_left_lock	(registration.c; held for no search)
  *
  * and, of those, under dev_set->lock alone:
  *
@@ -32,12 +34,14 @@ struct kvm;
 struct mm_struct;
 struct nvlink2_lpar;
 struct nvlink2_registration;
+struct nvlink2_window;
 
 /**
  * struct nvlink2_device - a GPU, a bridge, or a plain PCI function
  * @pdev: the function
  * @topo: what the device tree said at open; stable until close
  * @lpar: the partition a GPU serves, NULL while it serves none (lpar.c)
+ * @window: of a GPU, while its region is registered
  * @quarantined: a message says that the RAM is still registered for DMA
  * @atsd_size: of the ATSD registers that a bridge offers, in bytes; 0: none
  * @atsd: kernel mapping of a bridge's ATSD registers, NULL when there are none
@@ -48,6 +52,7 @@ struct nvlink2_device {
 	struct pci_dev *pdev;
 	struct nvlink2_topology topo;
 	struct nvlink2_lpar *lpar;
+	struct nvlink2_window *window;
 	bool quarantined;
 	u64 atsd_size;
 	void __iomem *atsd;
@@ -58,9 +63,11 @@ int nvlink2_gpu_ram_ready(struct nvlink2_device *dev);
 int nvlink2_gpu_ram_register(struct nvlink2_device *dev);
 
 /* registration.c */
+struct nvlink2_window *nvlink2_window_get(phys_addr_t hpa, u64 size);
+void nvlink2_window_put(struct nvlink2_window *window);
 struct nvlink2_registration *
-nvlink2_registration_make(struct mm_struct *mm, unsigned long ua,
-			  unsigned long len, phys_addr_t hpa);
+nvlink2_registration_make(struct nvlink2_window *window, struct mm_struct *mm,
+			  unsigned long ua, unsigned long len, phys_addr_t hpa);
 void nvlink2_registration_drop(struct nvlink2_registration *reg);
 bool nvlink2_quarantined(phys_addr_t hpa, u64 size);
 void nvlink2_quarantine_exit(void);

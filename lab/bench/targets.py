@@ -86,6 +86,11 @@ def _calls() -> Iterator[Target]:
                      ratio(call(name, large), call(name, small)), most=most)
 
 
+def _leftovers() -> Iterator[Target]:
+    yield Target("constant-left_N4", "open beside 4 000 parts of another GPU's RAM that are left, to beside one",
+                 ratio(call("open_beside", 4000), call("open_beside", 1)), most=1.1)
+
+
 def _size(kib: int) -> str:
     return f"{kib >> 10} MiB" if kib >= 1024 else f"{kib} KiB"
 
@@ -103,7 +108,7 @@ def targets(page: int, leaves: bool) -> list[Target]:
 def ratios(page: int, leaves: bool) -> list[Target]:
     """Returns the ratios that a short run can measure, and of which it notices a change for the worse."""
     return [*_touches(page, leaves, ("sequential",)), *_blocks(page, leaves),
-            *_copies(((64, 1.4), (1024, 1.15), (16384, 1.05))), *_calls()]
+            *_copies(((64, 1.4), (1024, 1.15), (16384, 1.05))), *_calls(), *_leftovers()]
 
 
 def verdicts(series: Series) -> Iterator[Verdict]:

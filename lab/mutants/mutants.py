@@ -51,7 +51,8 @@ VARIABLE = "NVLINK2_MUTANTS"
 # A kernel that is not a stock one is slow: one commit in so many takes such a mutant.
 SLOW_TURN = 8
 # D19 was never given out.
-DEFECTS = [f"D{number}" for number in range(1, 31) if number != 19] + ["N1", "N2", "N3", "N12", "N13", "N15", "N19"]
+DEFECTS = [*(f"D{number}" for number in range(1, 31) if number != 19),
+           *(f"N{number}" for number in (1, 2, 3, 4, 12, 13, 15, 19))]
 
 
 # A file, a text of it, and what stands there instead.

@@ -52,8 +52,49 @@ static void calls(uint64_t size)
 	}
 }
 
+/*
+ * An open of a GPU while a process has left so many parts of another one's RAM
+ * registered for DMA.
+ */
+static void open_beside(unsigned int left)
+{
+	const char *busy = slots[0].bdf[0], *other = slots[0].bdf[1];
+	size_t page = page_size();
+	unsigned int i, repeat;
+	uint64_t start;
+	int container, fd;
+	char *at;
+
+	sim_load("gpu=%s,%s bridge=%s@0,%s@1 base=%#llx size=%#llx", busy, other,
+		 slots[0].bdf[2], slots[0].bdf[3], GPU_BASE, BENCH_WINDOW);
+	container = device_container(busy);
+	fd = device_open(busy);
+	at = place(left * page, page, 0);
+	for (i = 0; i < left; i++) {
+		CHECK(mmap(at + i * page, page, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_FIXED, fd, region_offset(fd)) ==
+		      at + i * page);
+		memory_register(container, at + i * page, page);
+		CHECK(!munmap(at + i * page, page));
+	}
+	device_close(fd);
+	CHECK(device_try_open(busy) < 0 && errno == EBUSY);
+	for (repeat = 0; repeat < 5 * plan.repeats; repeat++) {
+		start = bench_ran();
+		fd = device_open(other);
+		bench_result(bench_ran() - start, "call.open_beside.%u", left);
+		device_close(fd);
+	}
+	while (i--)
+		memory_unregister(container, at + i * page, page);
+	device_close(device_open(busy));
+}
+
 void bench_calls(void)
 {
+	machine_need(1, 4);
+	open_beside(1);
+	open_beside(4000);
 	calls(64 * MIB);
 	calls(1024 * MIB);
 	calls(128 * 1024 * MIB);
