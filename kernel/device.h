@@ -2,9 +2,15 @@
 /*
  * A device of ours beside vfio-pci's, and the gate of its GPU RAM.
  *
- * Whoever touches GPU RAM, or inserts pages of it, is inside the gate from the
- * question whether that may be done to the last of it. Resets close the gate,
- * unmap what is mapped, and open it when they are over (gate.c).
+ * Hold the gate from the access check until the access, or the PTE insertion, is
+ * done. Resets close the gate, unmap what is mapped, and open it when they are over
+ * (gate.c).
+ *
+ * vfio-pci's memory_lock cannot be used instead. It is held for write by the resets
+ * and power changes that go through vfio-pci. A reset by sysfs and the recovery of
+ * an error do not take it, and the change of a link (npu.c) would have to take that
+ * of other devices; they reach this driver by reset_prepare(), error_detected() and
+ * as calls of its own.
  */
 #ifndef NVLINK2_DEVICE_H
 #define NVLINK2_DEVICE_H
@@ -24,6 +30,7 @@
  *	  write to change @resets or @frozen, or to insert alone
  * @resets: resets in progress; no GPU RAM access while not 0
  * @frozen: an error was reported and recovery is not over
+ * @copied: the kernel mapped GPU RAM for a copy since the gate was last closed
  * @npu_node: in npu.c, on the list of open GPUs, or on that of changing links
  * @npu: of a link that is changing, its NPU
  * @npu_changes: of a function, how many changes are in progress
@@ -34,6 +41,7 @@ struct nvlink2_vfio_device {
 	struct rw_semaphore gate;
 	unsigned int resets;
 	bool frozen;
+	bool copied;
 	struct list_head npu_node;
 	const struct device_node *npu;
 	unsigned int npu_changes;
@@ -110,6 +118,20 @@ static inline bool nvlink2_gate_enter(struct nvlink2_device *dev)
 static inline void nvlink2_gate_leave(struct nvlink2_device *dev)
 {
 	up_read(&nvlink2_vfio_of(dev)->gate);
+}
+
+/**
+ * nvlink2_gate_copied() - a mapping of the kernel was taken away
+ * @dev: the GPU
+ *
+ * The processor may translate through it until the kernel flushes such mappings,
+ * which it puts off; whoever closes the gate has that done.
+ *
+ * Context: inside the gate.
+ */
+static inline void nvlink2_gate_copied(struct nvlink2_device *dev)
+{
+	WRITE_ONCE(nvlink2_vfio_of(dev)->copied, true);
 }
 
 /**

@@ -6,28 +6,37 @@
 
 #include <linux/mm.h>
 #include <linux/pci.h>
+#include <linux/vmalloc.h>
 
 #include "device.h"
 
+/*
+ * Takes away all mappings of GPU RAM: those of user space, and what the processor
+ * may still have of the kernel's own, which memunmap() leaves to be flushed later.
+ */
 static void nvlink2_gate_zap(struct nvlink2_vfio_device *vfio)
 {
 	/* All device regions; of a bridge only ATSD, which has no gate. */
-	if (vfio->dev.topo.role == NVLINK2_ROLE_GPU)
-		unmap_mapping_range(vfio->core.vdev.inode->i_mapping,
-				    VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_NUM_REGIONS),
-				    0, true);
+	if (vfio->dev.topo.role != NVLINK2_ROLE_GPU)
+		return;
+	unmap_mapping_range(vfio->core.vdev.inode->i_mapping,
+			    VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_NUM_REGIONS), 0,
+			    true);
+	if (xchg(&vfio->copied, false))
+		vm_unmap_aliases();
 }
 
 /**
  * nvlink2_gate_block() - a reset begins: keep everybody out
  * @vfio: the device
  *
- * When this returns, no user page of GPU RAM is mapped, no copy is under way,
- * and faults get SIGBUS until nvlink2_gate_unblock(). Nests.
+ * When this returns, no page of GPU RAM is mapped, no copy is under way, and
+ * faults get SIGBUS until nvlink2_gate_unblock(). Nests.
  *
- * Context: process context; device_lock, possibly memory_lock held. Takes the
- * gate only to change the count: unmapping waits for page table locks that a
- * fault holds inside the gate.
+ * What began before has ended when the gate is held for write, and what begins
+ * later sees the count, so that the gate need not be held to unmap.
+ *
+ * Context: process context; device_lock, possibly memory_lock held.
  */
 void nvlink2_gate_block(struct nvlink2_vfio_device *vfio)
 {

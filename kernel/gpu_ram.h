@@ -27,6 +27,7 @@ ssize_t nvlink2_gpu_ram_rw(struct vfio_pci_core_device *core, char __user *buf,
 			   size_t count, loff_t *ppos, bool iswrite);
 
 /* gpu_ram_fault.c */
+bool nvlink2_fills_block(void);
 vm_fault_t nvlink2_gpu_ram_fault(struct vm_fault *vmf);
 vm_fault_t nvlink2_gpu_ram_huge_fault(struct vm_fault *vmf, unsigned int order);
 

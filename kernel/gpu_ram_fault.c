@@ -79,7 +79,13 @@ static const struct kernel_param_ops nvlink2_around_ops = {
 module_param_cb(fault_around, &nvlink2_around_ops, NULL, 0644);
 MODULE_PARM_DESC(fault_around, "what one touch of GPU RAM makes present: page, or block, the 2 MiB around it (default block)");
 
-static bool nvlink2_fills_block(void)
+/**
+ * nvlink2_fills_block() - may a touch make the whole block around it present?
+ *
+ * Context: any. The answer may change at any time (parameter fault_around).
+ * Return: true for the block, false for the page.
+ */
+bool nvlink2_fills_block(void)
 {
 	return READ_ONCE(fault_around) == NVLINK2_AROUND_BLOCK;
 }

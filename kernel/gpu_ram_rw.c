@@ -39,7 +39,7 @@
 /*
  * Maps @len bytes at @pos, which lie in one block. Many pages are mapped by
  * mapping the block, which the radix MMU does by one entry: no more than what a
- * touch of the same bytes through mmap makes present.
+ * touch of the same bytes through mmap makes present, which fault_around limits.
  */
 static void *nvlink2_piece_map(struct nvlink2_device *dev, u64 pos, size_t len,
 			       size_t *skip)
@@ -49,7 +49,7 @@ static void *nvlink2_piece_map(struct nvlink2_device *dev, u64 pos, size_t len,
 	size_t size = round_up(hpa - base + len, PAGE_SIZE);
 	phys_addr_t block = round_down(hpa, NVLINK2_BLOCK);
 
-	if (size > NVLINK2_MANY_PAGES * PAGE_SIZE &&
+	if (size > NVLINK2_MANY_PAGES * PAGE_SIZE && nvlink2_fills_block() &&
 	    nvlink2_range_ok(block - dev->topo.gpu.hpa, NVLINK2_BLOCK,
 			     dev->topo.gpu.size)) {
 		base = block;
@@ -90,6 +90,7 @@ static ssize_t nvlink2_copy_piece(struct nvlink2_device *dev, char __user *buf,
 	pagefault_enable();
 
 	memunmap(map);
+	nvlink2_gate_copied(dev);
 	ret = len - left;
 	if (left && !iswrite)
 		ret = max_t(ssize_t, ret - NVLINK2_MC_BLOCK, 0);

@@ -40,8 +40,8 @@ static int nvlink2_register_regions(struct nvlink2_device *dev)
  * close_device (vfio_device_get_kvm_safe(), vfio_df_group_open()), and
  * vdev->kvm does not change in between. A VM that is attached later cannot be
  * seen; user space has to attach it first (KVM_DEV_VFIO_FILE_ADD). Without one
- * there is nothing to bind: the GPU then serves the process that opened it
- * through the host's own tables.
+ * there is nothing to bind: no page tables answer the GPU's translation requests
+ * then, and it reaches memory through its IOMMU tables alone.
  */
 static int nvlink2_bind_to_vm(struct nvlink2_vfio_device *vfio)
 {
@@ -129,10 +129,11 @@ static void nvlink2_close_device(struct vfio_device *vdev)
 {
 	struct nvlink2_vfio_device *vfio = nvlink2_from_vdev(vdev);
 
-	nvlink2_lpar_unbind(&vfio->dev);
 	nvlink2_npu_link_begin(vfio);
 	vfio_pci_core_close_device(vdev);
 	nvlink2_npu_link_end(vfio);
+	/* The GPU asks for no translation any more; vfio still holds the VM. */
+	nvlink2_lpar_unbind(&vfio->dev);
 	nvlink2_close_gpu(vfio);
 }
 

@@ -5,9 +5,12 @@
  * Lock order, outermost first:
  *
  *	dev_set->lock		(vfio: open, close, hot reset)
- *	device_lock		(pci: reset)
  *	mmap_lock		(mm: mmap, munmap, fault)
- *	core.memory_lock	(vfio-pci: held for write by its resets)
+ *	core.memory_lock	(vfio-pci: held for write by its resets and changes
+ *				 of power, for read by faults on BARs)
+ *	device_lock		(driver core: sysfs reset, error recovery, probe,
+ *				 remove; vfio-pci's resets try it with
+ *				 memory_lock held, and give up when it is taken)
  *	nvlink2_npu_lock	(ours: a link changes, a GPU is opened or closed)
  *	gate			(ours: copy and most faults for read; reset, and
  *				 faults that bring pages where a leaf would

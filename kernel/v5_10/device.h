@@ -12,6 +12,7 @@
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/pci.h>
+#include <linux/vmalloc.h>
 
 #include "compat.h"
 #include "nvlink2.h"
@@ -60,6 +61,12 @@ static inline struct vfio_pci_device *nvlink2_core(struct nvlink2_device *dev)
 
 bool nvlink2_gate_enter(struct nvlink2_device *dev);
 void nvlink2_gate_leave(struct nvlink2_device *dev);
+/* vfio-pci's resets do not come through this driver, so it is flushed at once. */
+static inline void nvlink2_gate_copied(struct nvlink2_device *dev)
+{
+	vm_unmap_aliases();
+}
+
 vm_fault_t nvlink2_gate_fault(struct nvlink2_device *dev,
 			      struct vm_area_struct *vma, bool alone);
 void nvlink2_gate_fault_end(struct nvlink2_device *dev, bool alone);

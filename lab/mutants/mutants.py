@@ -52,7 +52,7 @@ VARIABLE = "NVLINK2_MUTANTS"
 SLOW_TURN = 8
 # D19 was never given out.
 DEFECTS = [*(f"D{number}" for number in range(1, 31) if number != 19),
-           *(f"N{number}" for number in (1, 2, 3, 4, 12, 13, 15, 19))]
+           *(f"N{number}" for number in (1, 2, 3, 4, 6, 7, 11, 12, 13, 15, 19))]
 
 
 # A file, a text of it, and what stands there instead.

@@ -373,6 +373,33 @@ void trace_clear(void)
 	close(fd);
 }
 
+static void probes_end(void)
+{
+	int fd;
+
+	write_text(TRACING "events/nvtest/enable", "0");
+	fd = open(TRACING "kprobe_events", O_WRONLY | O_TRUNC | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+}
+
+/*
+ * An event of this name, in the traces until the end of the test, for each call of a
+ * kernel's function; @what is the function and its arguments that are wanted, as the
+ * kernel's Documentation/trace/kprobetrace.rst has them.
+ */
+void probe(const char *name, const char *what)
+{
+	int fd = open(TRACING "kprobe_events", O_WRONLY | O_APPEND | O_CLOEXEC);
+
+	CHECKF(fd >= 0, TRACING "kprobe_events: %s", strerror(errno));
+	finally(probes_end);
+	CHECKF(dprintf(fd, "p:nvtest/%s %s\n", name, what) > 0, "no probe on %s: %s",
+	       what, strerror(errno));
+	close(fd);
+	write_text(TRACING "events/nvtest/enable", "1");
+}
+
 void trace_start(void)
 {
 	trace_clear();

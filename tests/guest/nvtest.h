@@ -119,6 +119,7 @@ bool log_has(const char *a, const char *b, const char *c);
 unsigned int log_count(const char *tag, const char *a, const char *b,
 		       unsigned int *matches);
 void trace_clear(void);
+void probe(const char *name, const char *what);
 void trace_start(void);
 char *trace_stop(void);
 

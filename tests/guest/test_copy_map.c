@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "fault.h"
 #include "nvtest.h"
 
 #define TRACING		"/sys/kernel/tracing/"
@@ -16,29 +17,6 @@
 #define SIZE		(3 * BLOCK + 0x30000ULL)
 /* Copies until the kernel left the buffer's pages where they were during one. */
 #define TRIES		20
-
-static void probe_end(void)
-{
-	FILE *file = fopen(TRACING "events/kprobes/nvtest/enable", "w");
-
-	if (file) {
-		fputs("0", file);
-		fclose(file);
-	}
-	file = fopen(TRACING "kprobe_events", "w");
-	if (file) {
-		fputs("-:nvtest", file);
-		fclose(file);
-	}
-}
-
-static void probe_begin(void)
-{
-	finally(probe_end);
-	write_text(TRACING "kprobe_events",
-		   "p:nvtest memremap hpa=%gpr3:x64 size=%gpr4:x64\n");
-	write_text(TRACING "events/kprobes/nvtest/enable", "1");
-}
 
 /* The mappings of one copy lie in their blocks and in the window, one in each. */
 static void check(const char *trace, uint64_t base, uint64_t pos, size_t len)
@@ -121,7 +99,7 @@ static void one_block_at_a_time(void)
 	sim_load("gpu=%s bridge=%s@0 base=%#llx size=%#llx", slots[0].bdf[0],
 		 slots[0].bdf[1], (unsigned long long)base, SIZE);
 	fd = device_open(slots[0].bdf[0]);
-	probe_begin();
+	probe("map", "memremap hpa=%gpr3:x64 size=%gpr4:x64");
 	for (i = 0; i < ARRAY_LEN(copies); i++)
 		for (out = 0; out < 2; out++) {
 			traced_copy(fd, buf, copies[i].len, copies[i].pos, out);
@@ -131,7 +109,56 @@ static void one_block_at_a_time(void)
 	free(buf);
 }
 
+/* Where a touch makes one page present, a copy maps the pages that it copies. */
+static void no_more_than_fault_around_N7(void)
+{
+	size_t page = page_size(), len = 9 * page;
+	unsigned long long hpa, size, most;
+	char *buf = malloc(BLOCK), *line;
+	int fd, out;
+
+	CHECK(buf);
+	memset(buf, 0x3c, BLOCK);
+	sim_load_default(NULL);
+	fd = device_open(slots[0].bdf[0]);
+	probe("map", "memremap hpa=%gpr3:x64 size=%gpr4:x64");
+	fault_around("page");
+	for (out = 0; out < 2; out++) {
+		traced_copy(fd, buf, len - 8, 4 * page + 4, out);
+		most = 0;
+		for (line = read_text(TRACING "trace");
+		     (line = strstr(line, "hpa=")); line++) {
+			CHECK_EQ(sscanf(line, "hpa=%llx size=%llx", &hpa, &size), 2);
+			most = size > most ? size : most;
+		}
+		CHECK_EQ(most, len);
+	}
+	free(buf);
+}
+
+/*
+ * The processor may translate through what a copy had mapped until the kernel flushes
+ * it. A reset has that done before it goes on.
+ */
+static void reset_flushes_what_a_copy_mapped_N6(void)
+{
+	static char buf[65536];
+	char *trace;
+	int fd;
+
+	sim_load_default(NULL);
+	fd = device_open(slots[0].bdf[0]);
+	probe("flush", "vm_unmap_aliases");
+	trace_start();
+	CHECK_EQ(region_read(fd, buf, sizeof(buf), 0), sizeof(buf));
+	whole_reset(fd, slots[0].bdf[0]);
+	trace = trace_stop();
+	CHECKF(strstr(trace, "flush: (vm_unmap_aliases"), "not flushed:\n%s", trace);
+}
+
 const struct test copy_map_tests[] = {
 	TEST(copy_map, one_block_at_a_time),
+	TEST(copy_map, no_more_than_fault_around_N7),
+	TEST(copy_map, reset_flushes_what_a_copy_mapped_N6),
 	{ NULL, NULL }
 };

@@ -252,6 +252,28 @@ static void stuck_gpu_is_forgotten_with_the_driver_N15(void)
 	set_pnv("unmap_returns", 0);
 }
 
+/* While the GPU can still ask for translations, its partition answers them. */
+static void unbound_after_the_close_N11(void)
+{
+	const char *gpu, *disabled, *unbound;
+	char *trace;
+	int fd;
+
+	sim_load_default(NULL);
+	gpu = slots[0].bdf[0];
+	vm_with(gpu);
+	fd = device_open(gpu);
+	probe("disable", "pci_disable_device");
+	probe("unbind", "nvlink2_sim:sim_unbind");
+	trace_start();
+	device_close(fd);
+	trace = trace_stop();
+	disabled = strstr(trace, " disable: ");
+	unbound = strstr(trace, " unbind: ");
+	CHECKF(disabled && unbound, "not both happened:\n%s", trace);
+	CHECKF(disabled < unbound, "unbound before the function is disabled:\n%s", trace);
+}
+
 const struct test lpar_life_tests[] = {
 	TEST(lpar, vm_lives_as_long_as_the_device_D4),
 	TEST(lpar, killed_vmm_leaves_the_binding_D4),
@@ -260,6 +282,7 @@ const struct test lpar_life_tests[] = {
 };
 
 const struct test partition_tests[] = {
+	TEST(lpar, unbound_after_the_close_N11),
 	TEST(lpar, opened_without_vm_is_reported_once_D8),
 	TEST(lpar, no_provider_refuses_a_vm),
 	TEST(lpar, powernv_binds),
