@@ -19,6 +19,7 @@
 #include <linux/pci.h>
 #include <linux/rwsem.h>
 #include <linux/vfio_pci_core.h>
+#include <linux/wait.h>
 
 #include "nvlink2.h"
 
@@ -28,7 +29,9 @@
  * @dev: ours
  * @gate: held for read while GPU RAM is touched or pages of it inserted, for
  *	  write to change @resets or @frozen, or to insert alone
- * @resets: resets in progress; no GPU RAM access while not 0
+ * @resets: resets and changes of links in progress; whoever would touch GPU RAM
+ *	  waits while it is not 0
+ * @opened: woken when @resets becomes 0, or @frozen is set
  * @frozen: an error was reported and recovery is not over
  * @copied: the kernel mapped GPU RAM for a copy since the gate was last closed
  * @npu_node: in npu.c, on the list of open GPUs, or on that of changing links
@@ -40,6 +43,7 @@ struct nvlink2_vfio_device {
 	struct nvlink2_device dev;
 	struct rw_semaphore gate;
 	unsigned int resets;
+	wait_queue_head_t opened;
 	bool frozen;
 	bool copied;
 	struct list_head npu_node;
@@ -73,40 +77,58 @@ nvlink2_core(struct nvlink2_device *dev)
 }
 
 /**
- * nvlink2_gate_closed() - is GPU RAM out of bounds just now?
+ * nvlink2_gate_state() - may GPU RAM be touched just now?
  * @vfio: the GPU
  *
  * Context: gate held. The power state changes under memory_lock, but to sleep
  * only between nvlink2_gate_block() and nvlink2_gate_unblock().
- * Return: true while a reset or an error recovery is under way, or the GPU
- * asleep.
+ * Return: 0; -EAGAIN while it is closed and will be open again, for a reset or a
+ * change of a link; -EIO while an error recovery is under way, or the GPU asleep.
  */
-static inline bool nvlink2_gate_closed(const struct nvlink2_vfio_device *vfio)
+static inline int nvlink2_gate_state(const struct nvlink2_vfio_device *vfio)
 {
 	pci_power_t state = vfio->core.pdev->current_state;
 
 	lockdep_assert_held(&vfio->gate);
-	return vfio->resets || vfio->frozen || vfio->core.pm_runtime_engaged ||
-	       state == PCI_D3hot || state == PCI_D3cold;
+	if (vfio->frozen)
+		return -EIO;
+	if (vfio->resets)
+		return -EAGAIN;
+	if (vfio->core.pm_runtime_engaged || state == PCI_D3hot ||
+	    state == PCI_D3cold)
+		return -EIO;
+	return 0;
 }
+
+/* gate.c */
+int nvlink2_gate_wait(struct nvlink2_vfio_device *vfio);
+vm_fault_t nvlink2_gate_wait_fault(struct nvlink2_vfio_device *vfio,
+				   struct vm_fault *vmf);
 
 /**
  * nvlink2_gate_enter() - begin to touch GPU RAM
  * @dev: the GPU
  *
- * Context: process context, may sleep. Nothing that can fault on user memory
- * may be done inside.
- * Return: true, to be ended by nvlink2_gate_leave(); false when nobody may.
+ * Context: process context without locks, waits for the end of a reset. Nothing
+ * that can fault on user memory may be done inside.
+ * Return: 0, to be ended by nvlink2_gate_leave(); -EIO when nobody may; -EINTR
+ * for a fatal signal.
  */
-static inline bool nvlink2_gate_enter(struct nvlink2_device *dev)
+static inline int nvlink2_gate_enter(struct nvlink2_device *dev)
 {
 	struct nvlink2_vfio_device *vfio = nvlink2_vfio_of(dev);
+	int err;
 
-	down_read(&vfio->gate);
-	if (!nvlink2_gate_closed(vfio))
-		return true;
-	up_read(&vfio->gate);
-	return false;
+	do {
+		down_read(&vfio->gate);
+		err = nvlink2_gate_state(vfio);
+		if (!err)
+			return 0;
+		up_read(&vfio->gate);
+		if (err == -EAGAIN)
+			err = nvlink2_gate_wait(vfio);
+	} while (!err);
+	return err;
 }
 
 /**
@@ -134,29 +156,52 @@ static inline void nvlink2_gate_copied(struct nvlink2_device *dev)
 	WRITE_ONCE(nvlink2_vfio_of(dev)->copied, true);
 }
 
+static inline void nvlink2_gate_down(struct nvlink2_vfio_device *vfio,
+				     bool alone)
+{
+	if (alone)
+		down_write(&vfio->gate);
+	else
+		down_read(&vfio->gate);
+}
+
+static inline void nvlink2_gate_up(struct nvlink2_vfio_device *vfio, bool alone)
+{
+	if (alone)
+		up_write(&vfio->gate);
+	else
+		up_read(&vfio->gate);
+}
+
 /**
  * nvlink2_gate_fault() - begin to insert pages
  * @dev: the GPU
- * @vma: where they go
+ * @vmf: the fault
  * @alone: let nobody else insert any meanwhile
  *
- * Context: as nvlink2_gate_enter(), in a fault.
- * Return: 0, to be ended by nvlink2_gate_fault_end(); VM_FAULT_SIGBUS when
- * nobody may.
+ * Context: in a fault; nothing that can fault on user memory may be done inside.
+ * Return: 0, to be ended by nvlink2_gate_fault_end(); VM_FAULT_SIGBUS when nobody
+ * may; VM_FAULT_RETRY after it has waited for the end of a reset without the
+ * fault's locks, so that neither @dev nor the vma may be used any more.
  */
 static inline vm_fault_t nvlink2_gate_fault(struct nvlink2_device *dev,
-					    struct vm_area_struct *vma,
-					    bool alone)
+					    struct vm_fault *vmf, bool alone)
 {
 	struct nvlink2_vfio_device *vfio = nvlink2_vfio_of(dev);
+	vm_fault_t ret;
+	int err;
 
-	if (!alone)
-		return nvlink2_gate_enter(dev) ? 0 : VM_FAULT_SIGBUS;
-	down_write(&vfio->gate);
-	if (!nvlink2_gate_closed(vfio))
-		return 0;
-	up_write(&vfio->gate);
-	return VM_FAULT_SIGBUS;
+	do {
+		nvlink2_gate_down(vfio, alone);
+		err = nvlink2_gate_state(vfio);
+		if (!err)
+			return 0;
+		nvlink2_gate_up(vfio, alone);
+		ret = VM_FAULT_SIGBUS;
+		if (err == -EAGAIN)
+			ret = nvlink2_gate_wait_fault(vfio, vmf);
+	} while (!ret);
+	return ret;
 }
 
 /**
@@ -169,10 +214,7 @@ static inline vm_fault_t nvlink2_gate_fault(struct nvlink2_device *dev,
 static inline void nvlink2_gate_fault_end(struct nvlink2_device *dev,
 					  bool alone)
 {
-	if (alone)
-		up_write(&nvlink2_vfio_of(dev)->gate);
-	else
-		nvlink2_gate_leave(dev);
+	nvlink2_gate_up(nvlink2_vfio_of(dev), alone);
 }
 
 /* Resets find every vma by the device's file. */
@@ -186,7 +228,6 @@ static inline void nvlink2_gate_vma_close(struct nvlink2_device *dev,
 {
 }
 
-/* gate.c */
 void nvlink2_gate_init(struct nvlink2_vfio_device *vfio);
 void nvlink2_gate_block(struct nvlink2_vfio_device *vfio);
 void nvlink2_gate_unblock(struct nvlink2_vfio_device *vfio);

@@ -31,7 +31,7 @@ static bool blocked(struct nvlink2_vfio_device *vfio)
 	bool ret;
 
 	down_read(&vfio->gate);
-	ret = nvlink2_gate_closed(vfio);
+	ret = nvlink2_gate_state(vfio);
 	up_read(&vfio->gate);
 	return ret;
 }

@@ -239,7 +239,7 @@ static bool nvlink2_fits_leaf(const struct vm_fault *vmf,
 static vm_fault_t nvlink2_fault_leaf(struct vm_fault *vmf,
 				     struct nvlink2_device *dev, u64 pos)
 {
-	vm_fault_t ret = nvlink2_gate_fault(dev, vmf->vma, false);
+	vm_fault_t ret = nvlink2_gate_fault(dev, vmf, false);
 
 	if (ret)
 		return ret;
@@ -255,7 +255,7 @@ static vm_fault_t nvlink2_fault_leaf(struct vm_fault *vmf,
 static vm_fault_t nvlink2_fault_alone(struct vm_fault *vmf, unsigned int order,
 				      struct nvlink2_device *dev, u64 pos)
 {
-	vm_fault_t ret = nvlink2_gate_fault(dev, vmf->vma, true);
+	vm_fault_t ret = nvlink2_gate_fault(dev, vmf, true);
 
 	if (ret)
 		return ret;
@@ -270,7 +270,7 @@ static vm_fault_t nvlink2_fault_alone(struct vm_fault *vmf, unsigned int order,
 static vm_fault_t nvlink2_fault_pages(struct vm_fault *vmf, unsigned int order,
 				      struct nvlink2_device *dev, u64 pos)
 {
-	vm_fault_t ret = nvlink2_gate_fault(dev, vmf->vma, false);
+	vm_fault_t ret = nvlink2_gate_fault(dev, vmf, false);
 
 	if (ret)
 		return ret;
@@ -295,7 +295,8 @@ static vm_fault_t nvlink2_fault(struct vm_fault *vmf, unsigned int order)
 		ret = nvlink2_fault_pages(vmf, order, dev, pos);
 	}
 
-	if (ret != VM_FAULT_FALLBACK)
+	/* After a wait the device may be gone. */
+	if (!(ret & (VM_FAULT_FALLBACK | VM_FAULT_RETRY)))
 		trace_vfio_pci_nvgpu_mmap_fault(dev->pdev,
 						dev->topo.gpu.hpa + pos,
 						vmf->address, ret);
@@ -310,9 +311,9 @@ static vm_fault_t nvlink2_fault(struct vm_fault *vmf, unsigned int order)
  * pages, and what is left of a block that has entries of pages already.
  *
  * Context: mmap_lock or the vma's lock held for read; takes the gate, then locks
- * of page tables. May sleep for memory.
- * Return: VM_FAULT_NOPAGE when the page is there now; VM_FAULT_SIGBUS while
- * nobody may touch it; VM_FAULT_OOM.
+ * of page tables. May sleep for memory, and waits for the end of a reset.
+ * Return: VM_FAULT_NOPAGE when the page is there now; VM_FAULT_RETRY after a wait
+ * without the locks; VM_FAULT_SIGBUS while nobody may touch it; VM_FAULT_OOM.
  */
 vm_fault_t nvlink2_gpu_ram_fault(struct vm_fault *vmf)
 {

@@ -66,13 +66,15 @@ static void *nvlink2_piece_map(struct nvlink2_device *dev, u64 pos, size_t len,
 static ssize_t nvlink2_copy_piece(struct nvlink2_device *dev, char __user *buf,
 				  u64 pos, size_t len, bool iswrite)
 {
-	ssize_t ret = -ENOMEM;
 	size_t left, skip;
+	ssize_t ret;
 	void *map;
 
-	if (!nvlink2_gate_enter(dev))
-		return -EIO;
+	ret = nvlink2_gate_enter(dev);
+	if (ret)
+		return ret;
 
+	ret = -ENOMEM;
 	map = nvlink2_piece_map(dev, pos, len, &skip);
 	if (!map)
 		goto leave;
@@ -149,11 +151,11 @@ static ssize_t nvlink2_rw_piece(struct nvlink2_device *dev, char __user *buf,
  * @ppos: file position, region and offset; advanced by what was copied
  * @iswrite: direction
  *
- * Context: process context, sleeps, called without locks. A fatal signal ends
- * the copy at the next piece.
+ * Context: process context, sleeps, called without locks. Waits for the end of a
+ * reset. A fatal signal ends the copy at the next piece.
  * Return: bytes copied; -EINVAL at or behind the end of the window, -EFAULT for
  * user memory that is not there, -EIO for GPU RAM that cannot be read or while
- * the GPU is in reset, -EINTR for a signal before the first byte, -ENOMEM.
+ * the GPU sleeps or has failed, -EINTR for a signal before the first byte, -ENOMEM.
  */
 ssize_t nvlink2_gpu_ram_rw(struct vfio_pci_core_device *core, char __user *buf,
 			   size_t count, loff_t *ppos, bool iswrite)

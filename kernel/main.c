@@ -4,14 +4,21 @@
  * NVLink2 bridges that connect them.
  */
 
+#include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
 #include <linux/pci.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
 #include <linux/vfio_pci_core.h>
 
 #include "compat.h"
 #include "device.h"
 #include "nvlink2_contract.h"
 #include "platform.h"
+
+/* Of a call for which user memory has to be faulted in. */
+#define NVLINK2_SLEEP_TRIES	8
 
 static struct nvlink2_vfio_device *nvlink2_from_vdev(struct vfio_device *vdev)
 {
@@ -55,18 +62,10 @@ static int nvlink2_bind_to_vm(struct nvlink2_vfio_device *vfio)
 	return 0;
 }
 
-/* Enabling a function resets it, which takes a link down. */
-static int nvlink2_enable(struct nvlink2_vfio_device *vfio)
-{
-	int err;
-
-	nvlink2_npu_link_begin(vfio);
-	err = vfio_pci_core_enable(&vfio->core);
-	nvlink2_npu_link_end(vfio);
-	return err;
-}
-
-/* So does disabling it. */
+/*
+ * Disabling a function resets it, which takes a link down, and does not announce it
+ * to the driver; enabling it does.
+ */
 static void nvlink2_disable(struct nvlink2_vfio_device *vfio)
 {
 	nvlink2_npu_link_begin(vfio);
@@ -104,7 +103,7 @@ static int nvlink2_open_device(struct vfio_device *vdev)
 
 	/* Before the function is enabled, so that no later error gets lost. */
 	nvlink2_gate_thaw(vfio);
-	err = nvlink2_enable(vfio);
+	err = vfio_pci_core_enable(&vfio->core);
 	if (err)
 		goto close;
 
@@ -139,23 +138,61 @@ static void nvlink2_close_device(struct vfio_device *vdev)
 
 /*
  * Where vfio-pci takes the BARs away because the function is put to sleep, GPU
- * RAM goes as well. Between block and unblock the state changes; from then on
- * it is the state that keeps everybody out.
+ * RAM goes as well. Between nvlink2_sleep_begin() and _end() the state changes; from
+ * then on it is the state that keeps everybody out.
+ *
+ * User memory that vfio-pci reads meanwhile can be GPU RAM, and a fault on it would
+ * wait for itself. So it is not faulted in then, but between two tries; the RAM of
+ * this GPU cannot be had in that way, which is EFAULT.
  */
+static void nvlink2_sleep_begin(struct nvlink2_vfio_device *vfio)
+{
+	nvlink2_gate_block(vfio);
+	pagefault_disable();
+}
+
+static void nvlink2_sleep_end(struct nvlink2_vfio_device *vfio)
+{
+	pagefault_enable();
+	nvlink2_gate_unblock(vfio);
+}
+
+/* Was user memory missing, and is it there now? It may go again, and not for ever. */
+static bool nvlink2_sleep_again(ssize_t ret, const void __user *arg, size_t len,
+				unsigned int *tries)
+{
+	return ret == -EFAULT && ++*tries < NVLINK2_SLEEP_TRIES &&
+	       !fatal_signal_pending(current) &&
+	       !fault_in_readable(arg, min(len, PAGE_SIZE));
+}
+
+/* Only a SET that is no question about it puts the function to sleep. */
+static bool nvlink2_feature_sleeps(u32 flags)
+{
+	u32 feature = flags & VFIO_DEVICE_FEATURE_MASK;
+
+	return (flags & VFIO_DEVICE_FEATURE_SET) &&
+	       !(flags & (VFIO_DEVICE_FEATURE_PROBE |
+			  VFIO_DEVICE_FEATURE_GET)) &&
+	       (feature == VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY ||
+		feature == VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP);
+}
+
 static int nvlink2_device_feature(struct vfio_device *vdev, u32 flags,
 				  void __user *arg, size_t argsz)
 {
 	struct nvlink2_vfio_device *vfio = nvlink2_from_vdev(vdev);
-	u32 feature = flags & VFIO_DEVICE_FEATURE_MASK;
+	unsigned int tries = 0;
 	int ret;
 
-	if (feature != VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY &&
-	    feature != VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP)
+	if (!nvlink2_feature_sleeps(flags))
 		return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
 
-	nvlink2_gate_block(vfio);
-	ret = vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
-	nvlink2_gate_unblock(vfio);
+	do {
+		nvlink2_sleep_begin(vfio);
+		ret = vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
+		nvlink2_sleep_end(vfio);
+	} while (nvlink2_sleep_again(ret, arg, argsz, &tries));
 	return ret;
 }
 
@@ -167,21 +204,25 @@ static bool nvlink2_sets_power(struct pci_dev *pdev, u64 ppos, size_t count)
 
 	return pdev->pm_cap &&
 	       VFIO_PCI_OFFSET_TO_INDEX(ppos) == VFIO_PCI_CONFIG_REGION_INDEX &&
-	       pos < ctrl + sizeof(u16) && pos + count > ctrl;
+	       pos <= ctrl && count > ctrl - pos;
 }
 
 static ssize_t nvlink2_write(struct vfio_device *vdev, const char __user *buf,
 			     size_t count, loff_t *ppos)
 {
 	struct nvlink2_vfio_device *vfio = nvlink2_from_vdev(vdev);
+	unsigned int tries = 0;
 	ssize_t ret;
 
 	if (!nvlink2_sets_power(vfio->dev.pdev, *ppos, count))
 		return vfio_pci_core_write(vdev, buf, count, ppos);
 
-	nvlink2_gate_block(vfio);
-	ret = vfio_pci_core_write(vdev, buf, count, ppos);
-	nvlink2_gate_unblock(vfio);
+	/* What is written is not known before vfio-pci has read it. */
+	do {
+		nvlink2_sleep_begin(vfio);
+		ret = vfio_pci_core_write(vdev, buf, count, ppos);
+		nvlink2_sleep_end(vfio);
+	} while (nvlink2_sleep_again(ret, buf, count, &tries));
 	return ret;
 }
 

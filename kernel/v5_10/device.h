@@ -59,7 +59,7 @@ static inline struct vfio_pci_device *nvlink2_core(struct nvlink2_device *dev)
 	return nvlink2_vfio_of(dev)->core;
 }
 
-bool nvlink2_gate_enter(struct nvlink2_device *dev);
+int nvlink2_gate_enter(struct nvlink2_device *dev);
 void nvlink2_gate_leave(struct nvlink2_device *dev);
 /* vfio-pci's resets do not come through this driver, so it is flushed at once. */
 static inline void nvlink2_gate_copied(struct nvlink2_device *dev)
@@ -68,7 +68,7 @@ static inline void nvlink2_gate_copied(struct nvlink2_device *dev)
 }
 
 vm_fault_t nvlink2_gate_fault(struct nvlink2_device *dev,
-			      struct vm_area_struct *vma, bool alone);
+			      struct vm_fault *vmf, bool alone);
 void nvlink2_gate_fault_end(struct nvlink2_device *dev, bool alone);
 void nvlink2_gate_vma_open(struct nvlink2_device *dev,
 			   struct vm_area_struct *vma);

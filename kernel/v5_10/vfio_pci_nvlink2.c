@@ -55,17 +55,17 @@ static bool nvlink2_gate_closed(struct vfio_pci_device *core)
  *
  * Context: process context, sleeps while vfio-pci resets the GPU. Nothing that
  * can fault on user memory may be done inside.
- * Return: true, to be ended by nvlink2_gate_leave(); false when nobody may.
+ * Return: 0, to be ended by nvlink2_gate_leave(); -EIO when nobody may.
  */
-bool nvlink2_gate_enter(struct nvlink2_device *dev)
+int nvlink2_gate_enter(struct nvlink2_device *dev)
 {
 	struct vfio_pci_device *core = nvlink2_core(dev);
 
 	down_read(&core->memory_lock);
 	if (!nvlink2_gate_closed(core))
-		return true;
+		return 0;
 	up_read(&core->memory_lock);
-	return false;
+	return -EIO;
 }
 
 /**
@@ -100,7 +100,7 @@ static vm_fault_t nvlink2_list_vma(struct vfio_pci_device *core,
 /**
  * nvlink2_gate_fault() - begin to insert pages
  * @dev: the GPU
- * @vma: where they go
+ * @vmf: the fault
  * @alone: let nobody else insert any meanwhile; so it always is here
  *
  * Context: as nvlink2_gate_enter(), in a fault.
@@ -108,7 +108,7 @@ static vm_fault_t nvlink2_list_vma(struct vfio_pci_device *core,
  * nobody may; VM_FAULT_OOM.
  */
 vm_fault_t nvlink2_gate_fault(struct nvlink2_device *dev,
-			      struct vm_area_struct *vma, bool alone)
+			      struct vm_fault *vmf, bool alone)
 {
 	struct vfio_pci_device *core = nvlink2_core(dev);
 	vm_fault_t ret = VM_FAULT_SIGBUS;
@@ -116,7 +116,7 @@ vm_fault_t nvlink2_gate_fault(struct nvlink2_device *dev,
 	mutex_lock(&core->vma_lock);
 	down_read(&core->memory_lock);
 	if (!nvlink2_gate_closed(core))
-		ret = nvlink2_list_vma(core, vma);
+		ret = nvlink2_list_vma(core, vmf->vma);
 	if (ret)
 		nvlink2_gate_fault_end(dev, alone);
 	return ret;

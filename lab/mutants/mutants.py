@@ -36,11 +36,11 @@ from lab.machine.machine import File, Outcome
 from lab.npu2 import machine as npu2_machine, run as npu2_run
 from lab.paths import BUILD, ROOT
 from lab.progress import note
-from lab.suites import clients, judge, kunit, suites
+from lab.suites import bench, clients, judge, kunit, suites
 
 LIST = ROOT / "lab/mutants/mutants.yaml"
 _KEYS = {"defect", "what", "edits", "test", "kernel", "by", "seconds"}
-_BY = ("test", "splat")
+_BY = ("test", "hang", "splat")
 # Besides the suites of the machine: a test of the sources, run by pytest.
 SOURCE = "source"
 _DEFAULT_KERNEL = "6.12-64k"
@@ -52,7 +52,7 @@ VARIABLE = "NVLINK2_MUTANTS"
 SLOW_TURN = 8
 # D19 was never given out.
 DEFECTS = [*(f"D{number}" for number in range(1, 31) if number != 19),
-           *(f"N{number}" for number in (1, 2, 3, 4, 6, 7, 11, 12, 13, 15, 19))]
+           *(f"N{number}" for number in (1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 15, 19))]
 
 
 # A file, a text of it, and what stands there instead.
@@ -307,12 +307,16 @@ def _run_one(mutant: Mutant, worker: int, files: Sequence[File]) -> Verdict:
     products = build.modules_in(mutant.kernel, tree, f"the mutant {mutant.name}",
                                 f"KUNIT={int(with_kunit)}")
     command = suites.named(mutant.suite).command(only=[mutant.test])
+    if mutant.by == "hang":
+        command.insert(1, "--apart")
     files = [*files, *clients.payload(mutant.kernel, mutant.suite),
              *((f"lib/modules/{name}", path) for name, path in products.items())]
+    log = BUILD / "logs/mutants" / f"{mutant.name}.log"
+    if mutant.suite == bench.SUITE:
+        return _verdict_of_ratio(mutant, bench.boot(mutant.kernel, files, False, log=log))
     # Without limits.seconds()'s slack: some mutants hang, which takes all of it.
     outcome = machine.boot(mutant.kernel, command, files, mutant.seconds * limits.slowness(),
-                           extra=suites.emulator(mutant.kernel, mutant.suite),
-                           log=BUILD / "logs/mutants" / f"{mutant.name}.log")
+                           extra=suites.emulator(mutant.kernel, mutant.suite), log=log)
     return verdict(mutant, outcome)
 
 
@@ -391,6 +395,14 @@ def verdict(mutant: Mutant, outcome: Outcome) -> Verdict:
     if not ended:
         return Verdict(SURVIVED, f"the test began and did not end\n{judge.tail(outcome.console)}")
     return _survived(mutant) if case.ok else Verdict(CAUGHT)
+
+
+def _verdict_of_ratio(mutant: Mutant, outcome: Outcome) -> Verdict:
+    cases = {case.name: case for case in bench.judge_ratios(outcome, mutant.kernel)}
+    bad = [case for case in cases.values() if not case.ok and case.name != mutant.test]
+    if bad:
+        return Verdict(BROKEN, f"{bad[0].name}: {bad[0].detail}")
+    return _survived(mutant) if cases[mutant.test].ok else Verdict(CAUGHT)
 
 
 def _verdict_of_kunit(mutant: Mutant, outcome: Outcome, kernel: Sequence[str]) -> Verdict:

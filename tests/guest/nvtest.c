@@ -13,10 +13,11 @@
 #include "nvtest.h"
 
 static const struct test *const basic_lists[] = {
-	region_tests, gpu_ram_tests, gpu_ram_rw_tests, atsd_tests, trace_tests,
-	flaw_tests, lpar_tests, lpar_provider_tests, life_tests, reset_tests,
-	blocked_tests, refs_tests, rw_limits_tests, lpar_life_tests,
-	partition_tests, map_tests, NULL
+	region_tests, gpu_ram_tests, gpu_ram_rw_tests, atsd_tests,
+	atsd_platform_tests, trace_tests, flaw_tests, lpar_tests,
+	lpar_provider_tests, life_tests, reset_tests, blocked_tests,
+	refs_tests, rw_limits_tests, lpar_life_tests, partition_tests,
+	map_tests, NULL
 };
 /* What translates GPU RAM for DMA, which not every stock kernel survives. */
 static const struct test *const dma_lists[] = {

@@ -181,7 +181,8 @@ unsigned long long bound_lpid(const char *bdf);
 void close_and_unbind(const char *bdf, unsigned long long lpid, int fd);
 
 extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
-	atsd_tests[], lpar_tests[], life_tests[], trace_tests[], flaw_tests[],
+	atsd_tests[], atsd_platform_tests[], lpar_tests[], life_tests[],
+	trace_tests[], flaw_tests[],
 	topology_tests[], reset_tests[], blocked_tests[], race_tests[],
 	refs_tests[], rw_limits_tests[], partition_tests[], map_tests[],
 	dma_tests[], quarantine_tests[], failnth_tests[],

@@ -8,17 +8,16 @@
 #include <time.h>
 
 /*
- * What is known about the GPU. Not MOVING for as long as the whole of an
- * access: then the access must have ended that way.
+ * What is known about the GPU. An access must not begin and end while it is BLOCKED.
  */
 enum { OPEN, MOVING, BLOCKED };
 
 enum { TOUCHER, TOUCHER2, COPIER, MAPPER, OTHER_PROCESS, NR_WORKERS };
 struct worker {
 	void (*access)(struct worker *w);
-	uint64_t seed, served, refused;
-	/* Those of them whose outcome was known beforehand. */
-	uint64_t known_served, known_refused;
+	uint64_t seed, served;
+	/* Of them, with the GPU open all the time; and begun while it was blocked. */
+	uint64_t known_served, waited;
 	char error[128];
 };
 
@@ -43,6 +42,6 @@ void race_stop(void);
 bool race_stopped(void);
 void race_round_is_over(void);
 bool race_complained(void);
-void race_check_workers(uint64_t least_served, uint64_t least_refused);
+void race_check_workers(uint64_t least_served, uint64_t least_waited);
 
 #endif /* RACE_H */

@@ -5,8 +5,12 @@
  */
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/vfio.h>
@@ -19,14 +23,14 @@ static void resets_nest_D7(void)
 	two_gpus();
 	put(word(ram, MINE), 0x41);
 	hook("prepare", gpu);
-	check_blocked(fd, ram);
+	check_waits(fd, ram);
 	hook("prepare", gpu);
-	check_blocked(fd, ram);
+	check_waits(fd, ram);
 	hook("done", gpu);
-	check_blocked(fd, ram);
+	check_waits(fd, ram);
 	hook("done", gpu);
-	CHECK_EQ(get(word(ram, MINE)), 0x41);
 	check_open(fd, ram);
+	CHECK_EQ(get(word(ram, MINE)), 0x41);
 }
 
 /* Several functions may report the same error; it is over once. */
@@ -36,7 +40,7 @@ static void errors_do_not_nest(void)
 	hook("detected", gpu);
 	hook("detected", gpu);
 	hook("nonfatal", gpu);
-	check_blocked(fd, ram);
+	check_refused(fd, ram);
 	hook("resume", gpu);
 	check_open(fd, ram);
 }
@@ -48,10 +52,10 @@ static void reset_inside_a_recovery(void)
 	check_open(fd, ram);
 	hook("detected", gpu);
 	CHECK(!ioctl(fd, VFIO_DEVICE_RESET));
-	check_blocked(fd, ram);
+	check_refused(fd, ram);
 	hook("prepare", gpu);
 	hook("done", gpu);
-	check_blocked(fd, ram);
+	check_refused(fd, ram);
 	hook("resume", gpu);
 	check_open(fd, ram);
 }
@@ -63,7 +67,7 @@ static void recovery_inside_a_reset(void)
 	hook("prepare", gpu);
 	hook("detected", gpu);
 	hook("resume", gpu);
-	check_blocked(fd, ram);
+	check_waits(fd, ram);
 	hook("done", gpu);
 	check_open(fd, ram);
 }
@@ -81,7 +85,7 @@ static void open_ends_an_error_without_recovery(void)
 {
 	two_gpus();
 	hook("nonfatal", gpu);
-	check_blocked(fd, ram);
+	check_refused(fd, ram);
 	reopen();
 	check_open(fd, ram);
 }
@@ -92,7 +96,7 @@ static void open_does_not_end_a_recovery(void)
 	two_gpus();
 	hook("detected", gpu);
 	reopen();
-	check_blocked(fd, ram);
+	check_refused(fd, ram);
 	hook("resume", gpu);
 	check_open(fd, ram);
 }
@@ -102,7 +106,7 @@ static void open_does_not_end_a_reset(void)
 	two_gpus();
 	hook("prepare", gpu);
 	reopen();
-	check_blocked(fd, ram);
+	check_waits(fd, ram);
 	hook("done", gpu);
 	check_open(fd, ram);
 }
@@ -115,10 +119,11 @@ static void mapping_made_meanwhile(void)
 	put(word(ram, MINE), 0x51);
 	hook("prepare", gpu);
 	late = map_region(fd, 0, GPU_SIZE);
-	check_blocked(fd, late);
+	check_waits(fd, late);
 	unmap((void *)ram, GPU_SIZE);
-	check_blocked(fd, late);
+	check_waits(fd, late);
 	hook("done", gpu);
+	check_open(fd, late);
 	CHECK_EQ(get(word(late, MINE)), 0x51);
 }
 
@@ -140,7 +145,7 @@ static void low_power_blocks(void)
 	put(word(ram, MINE), 0x71);
 	CHECKF(!feature(set | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY),
 	       "entering low power: %s", strerror(errno));
-	check_blocked(fd, ram);
+	check_refused(fd, ram);
 	get(other_ram);
 	CHECKF(!feature(set | VFIO_DEVICE_FEATURE_LOW_POWER_EXIT),
 	       "leaving low power: %s", strerror(errno));
@@ -158,19 +163,27 @@ static uint64_t config_offset(void)
 	return info.offset;
 }
 
-static void set_power_state(unsigned int state)
+/* Offset in the file of the register that has the power state. */
+static uint64_t power_register(void)
 {
 	uint64_t config = config_offset();
 	uint8_t at = 0x34, id = 0;
-	uint16_t ctrl;
 
 	CHECK_EQ(pread(fd, &at, 1, config + at), 1);
 	while (at && pread(fd, &id, 1, config + at) == 1 && id != 1)
 		CHECK_EQ(pread(fd, &at, 1, config + at + 1), 1);
 	CHECKF(at, "the function has no power management");
-	CHECK_EQ(pread(fd, &ctrl, 2, config + at + 4), 2);
+	return config + at + 4;
+}
+
+static void set_power_state(unsigned int state)
+{
+	uint64_t at = power_register();
+	uint16_t ctrl;
+
+	CHECK_EQ(pread(fd, &ctrl, 2, at), 2);
 	ctrl = (ctrl & ~3) | state;
-	CHECK_EQ(pwrite(fd, &ctrl, 2, config + at + 4), 2);
+	CHECK_EQ(pwrite(fd, &ctrl, 2, at), 2);
 }
 
 /* The write takes the page away; the state it set is what keeps it away. */
@@ -180,13 +193,184 @@ static void d3_blocks(void)
 	put(word(ram, MINE), 0x72);
 	hook("sleep", gpu);
 	set_power_state(3);
-	check_blocked(fd, ram);
+	check_refused(fd, ram);
 	set_power_state(0);
 	CHECK_EQ(get(word(ram, MINE)), 0x72);
 	check_open(fd, ram);
 
 	hook("sleep", gpu);
 	CHECK(!ioctl(fd, VFIO_DEVICE_RESET));
+	check_open(fd, ram);
+}
+
+static void accesses_wait_for_a_reset_N5(void)
+{
+	two_gpus();
+	hook("prepare", gpu);
+	check_waits(fd, ram);
+	hook("done", gpu);
+	check_open(fd, ram);
+}
+
+/* A question, and one that has no answer, put nothing to sleep. */
+static void question_leaves_gpu_ram_N5(void)
+{
+	uint32_t entry = VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY;
+	char *trace;
+
+	two_gpus();
+	put(word(ram, MINE), 0x73);
+	trace_start();
+	CHECK(!feature(VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_SET | entry));
+	CHECK_ERR(feature(VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_GET | entry),
+		  EINVAL);
+	CHECK_ERR(feature(VFIO_DEVICE_FEATURE_GET | entry), EINVAL);
+	CHECK_EQ(get(word(ram, MINE)), 0x73);
+	trace = trace_stop();
+	CHECKF(!strstr(trace, "mmap_fault"), "a page went:\n%s", trace);
+}
+
+static struct {
+	pthread_t thread;
+	volatile bool stop;
+	unsigned int served, refused;
+} all_along;
+
+static void *touch_and_copy(void *pos)
+{
+	uint64_t value;
+
+	while (!all_along.stop) {
+		all_along.served += load_word(word(ram, MINE), &value);
+		all_along.refused += !load_word(word(ram, MINE), &value);
+		all_along.refused += pread(fd, &value, 8, *(uint64_t *)pos) != 8;
+	}
+	return NULL;
+}
+
+/* A guest writes the register for other bits than the state, for wake-up events. */
+static void same_power_state_serves_all_N5(void)
+{
+	uint64_t pos, at;
+	uint16_t ctrl;
+	int i;
+
+	two_gpus();
+	pos = region_offset(fd);
+	at = power_register();
+	CHECK_EQ(pread(fd, &ctrl, 2, at), 2);
+	memset(&all_along, 0, sizeof(all_along));
+	CHECK(!pthread_create(&all_along.thread, NULL, touch_and_copy, &pos));
+	for (i = 0; i < 300; i++) {
+		CHECK_EQ(pwrite(fd, &ctrl, 2, at), 2);
+		sched_yield();
+	}
+	all_along.stop = true;
+	pthread_join(all_along.thread, NULL);
+	CHECKF(all_along.served, "nothing was served");
+	CHECK_EQ(all_along.refused, 0);
+}
+
+static bool ends_in_time(pid_t pid, int *status)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < 1000; tries++) {
+		if (waitpid(pid, status, WNOHANG) == pid)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+/*
+ * What is written to the register is to come out of RAM that is closed meanwhile:
+ * that is an error, and holds up nobody. So is memory that is not there.
+ */
+static void power_state_out_of_gpu_ram_N5(void)
+{
+	void *volatile nowhere = (void *)8;
+	uint64_t at;
+	int status;
+	pid_t pid;
+
+	two_gpus();
+	at = power_register();
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		ram = map_region(fd, 0, GPU_SIZE);
+		_exit(pwrite(fd, (void *)word(ram, MINE), 2, at) == 2 ? 0 : errno);
+	}
+	CHECKF(ends_in_time(pid, &status), "a write waits for itself");
+	CHECK(WIFEXITED(status));
+	CHECK_EQ(WEXITSTATUS(status), EFAULT);
+	check_open(fd, ram);
+	CHECK_ERR(pwrite(fd, nowhere, 2, at), EFAULT);
+	check_open(fd, ram);
+}
+
+/* A write that ends in the register, and one that begins behind its first byte. */
+static void writes_around_the_power_state_N5(void)
+{
+	uint64_t at;
+	uint32_t before;
+	uint8_t high;
+
+	two_gpus();
+	at = power_register();
+	put(word(ram, MINE), 0x75);
+	hook("sleep", gpu);
+	CHECK_EQ(pread(fd, &before, 4, at - 2), 4);
+	before |= 3 << (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 16 : 8);
+	CHECK_EQ(pwrite(fd, &before, 4, at - 2), 4);
+	check_refused(fd, ram);
+	set_power_state(0);
+	CHECK_EQ(get(word(ram, MINE)), 0x75);
+	CHECK_EQ(pread(fd, &high, 1, at + 1), 1);
+	trace_start();
+	CHECK_EQ(pwrite(fd, &high, 1, at + 1), 1);
+	CHECK_EQ(get(word(ram, MINE)), 0x75);
+	CHECK(!strstr(trace_stop(), "mmap_fault"));
+}
+
+static void touch_for_ever(void)
+{
+	(void)*word(ram, MINE);
+}
+
+static void read_for_ever(void)
+{
+	uint64_t value;
+
+	region_read(fd, &value, 8, 0);
+}
+
+/* Who waits can be killed, while it waits. */
+static void waiters_can_be_killed_N5(void)
+{
+	static void (*const accesses[])(void) = { touch_for_ever, read_for_ever };
+	unsigned int i;
+	int status;
+	pid_t pid;
+
+	two_gpus();
+	hook("prepare", gpu);
+	for (i = 0; i < ARRAY_LEN(accesses); i++) {
+		pid = fork();
+		CHECK(pid >= 0);
+		if (!pid) {
+			ram = map_region(fd, 0, GPU_SIZE);
+			accesses[i]();
+			_exit(0);
+		}
+		usleep(20000);
+		CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
+		CHECK(!kill(pid, SIGKILL));
+		CHECKF(ends_in_time(pid, &status), "access %u cannot be killed", i);
+		CHECK(WIFSIGNALED(status));
+	}
+	hook("done", gpu);
 	check_open(fd, ram);
 }
 
@@ -222,6 +406,12 @@ const struct test blocked_tests[] = {
 	TEST(reset, mapping_made_meanwhile),
 	TEST(reset, low_power_blocks),
 	TEST(reset, d3_blocks),
+	TEST(reset, accesses_wait_for_a_reset_N5),
+	TEST(reset, question_leaves_gpu_ram_N5),
+	TEST(reset, same_power_state_serves_all_N5),
+	TEST(reset, power_state_out_of_gpu_ram_N5),
+	TEST(reset, writes_around_the_power_state_N5),
+	TEST(reset, waiters_can_be_killed_N5),
 	TEST(reset, hooks_refuse_nonsense),
 	{ NULL, NULL }
 };

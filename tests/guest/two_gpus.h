@@ -18,7 +18,8 @@ void two_gpus(void);
 volatile uint64_t *word(volatile uint64_t *at, unsigned int nr);
 uint64_t get(volatile uint64_t *at);
 void put(volatile uint64_t *at, uint64_t value);
-void check_blocked(int gpu_fd, volatile uint64_t *at);
+void check_refused(int gpu_fd, volatile uint64_t *at);
+void check_waits(int gpu_fd, volatile uint64_t *at);
 void check_open(int gpu_fd, volatile uint64_t *at);
 
 #endif /* TWO_GPUS_H */
