@@ -42,8 +42,10 @@
  * @size: its size in bytes
  * @users: the GPU while it is open, and registrations
  * @node: on the list of all windows
- * @left: registrations whose mappings have gone before them; newest first,
- *	  where the kernel's search finds them soonest
+ * @left: registrations whose mappings have gone before them; newest first, where
+ *	  the kernel's search finds them soonest. Of two at the same place the newer
+ *	  one also has to be given back before lost references of the older one are
+ *	  sought
  */
 struct nvlink2_window {
 	phys_addr_t hpa;
@@ -58,15 +60,13 @@ struct nvlink2_window {
  * @mm: the address space, as one reference on the struct only
  * @users: registrations, and openers that look at one
  * @node: in the table of all
- * @lock: of @kept, and of registrations that are left
- * @kept: those that are left and could not be given back, of all windows
+ * @lock: of its registrations that are left
  */
 struct nvlink2_space {
 	struct mm_struct *mm;
 	unsigned int users;
 	struct hlist_node node;
-	struct mutex lock;
-	struct list_head kept;
+	struct mutex lock;	/* registrations that are left */
 };
 
 /**
@@ -78,8 +78,7 @@ struct nvlink2_space {
  * @len: its length in bytes
  * @hpa: its host physical address
  * @put: @mem was given back; it may be gone, and is not used any more
- * @of_window: on the window's list, when the mapping has gone before it
- * @of_space: on the address space's list, when it is left and not put
+ * @node: on the window's list, when the mapping has gone before it
  */
 struct nvlink2_registration {
 	struct nvlink2_window *window;
@@ -89,8 +88,7 @@ struct nvlink2_registration {
 	unsigned long len;
 	phys_addr_t hpa;
 	bool put;
-	struct list_head of_window;
-	struct list_head of_space;
+	struct list_head node;
 };
 
 /* Of windows, spaces, their users and the windows' lists. No search under it. */
@@ -189,7 +187,6 @@ static struct nvlink2_space *nvlink2_space_get(struct mm_struct *mm)
 	new->mm = mm;
 	new->users = 1;
 	mutex_init(&new->lock);
-	INIT_LIST_HEAD(&new->kept);
 
 	mutex_lock(&nvlink2_left_lock);
 	space = nvlink2_space_find(mm);
@@ -256,7 +253,6 @@ nvlink2_registration_make(struct nvlink2_window *window, struct mm_struct *mm,
 	reg->len = len;
 	reg->hpa = hpa;
 	reg->window = window;
-	INIT_LIST_HEAD(&reg->of_space);
 	mutex_lock(&nvlink2_left_lock);
 	window->users++;
 	mutex_unlock(&nvlink2_left_lock);
@@ -299,33 +295,21 @@ static bool nvlink2_registration_stays(struct nvlink2_registration *reg)
 /* Gives the registration back; not possible while it is translated. */
 static bool nvlink2_registration_put(struct nvlink2_registration *reg)
 {
-	if (!reg->put && !mm_iommu_put(reg->space->mm, reg->mem)) {
+	if (!reg->put && !mm_iommu_put(reg->space->mm, reg->mem))
 		reg->put = true;
-		list_del_init(&reg->of_space);
-	}
 	return reg->put;
 }
 
 /*
  * Has the process ended, and every container that held on to its address space?
  * Then nobody can translate it any more, and nobody holds its registrations; no
- * mapping of ours does either, as each of them holds the address space. Those that
- * could not be given back can be now, and have to be before what was lost is
- * sought: one after the other can be of the same place.
+ * mapping of ours does either, as each of them holds the address space.
  */
-static bool nvlink2_space_is_over(struct nvlink2_space *space)
+static bool nvlink2_space_is_over(const struct nvlink2_space *space)
 {
-	struct nvlink2_registration *reg, *next;
-
-	if (atomic_read(&space->mm->mm_users))
-		return false;
-	list_for_each_entry_safe(reg, next, &space->kept, of_space) {
-		if (!nvlink2_registration_put(reg))
-			return false;
-		cond_resched();
-	}
-	/* The one that is left is ours. */
-	return atomic_read(&space->mm->mm_count) == 1;
+	/* The one reference that is left is ours. */
+	return !atomic_read(&space->mm->mm_users) &&
+	       atomic_read(&space->mm->mm_count) == 1;
 }
 
 /*
@@ -372,10 +356,8 @@ void nvlink2_registration_drop(struct nvlink2_registration *reg)
 	mutex_lock(&space->lock);
 	gone = nvlink2_registration_gone(reg);
 	if (!gone) {
-		if (!reg->put)
-			list_add(&reg->of_space, &space->kept);
 		mutex_lock(&nvlink2_left_lock);
-		list_add(&reg->of_window, &reg->window->left);
+		list_add(&reg->node, &reg->window->left);
 		mutex_unlock(&nvlink2_left_lock);
 	}
 	mutex_unlock(&space->lock);
@@ -396,7 +378,7 @@ static struct nvlink2_registration *nvlink2_left_first(phys_addr_t hpa, u64 size
 		    nvlink2_range_meet(window->hpa, window->size, hpa, size))
 			return list_first_entry(&window->left,
 						struct nvlink2_registration,
-						of_window);
+						node);
 	return NULL;
 }
 
@@ -432,9 +414,8 @@ static struct nvlink2_registration *nvlink2_left_lock_first(phys_addr_t hpa,
 
 static void nvlink2_left_forget(struct nvlink2_registration *reg)
 {
-	list_del_init(&reg->of_space);
 	mutex_lock(&nvlink2_left_lock);
-	list_del(&reg->of_window);
+	list_del(&reg->node);
 	mutex_unlock(&nvlink2_left_lock);
 }
 

@@ -57,7 +57,8 @@ RULES = (
          "the other suites and kernels, clang, checkpatch, coccinelle, DKMS, in-tree builds", True),
     *(Rule(f"kernel/{name}", suites=suites) for name, suites in (
         ("atsd.c", ""), ("gate.c", "fault"), ("gpu_ram.c", "dma fault"), ("gpu_ram.h", "fault"),
-        ("gpu_ram_fault.c", "fault"), ("gpu_ram_rw.c", "fault"), ("lpar.c", ""), ("main.c", ""), ("npu.c", ""),
+        ("gpu_ram_fault.c", "fault"), ("gpu_ram_rw.c", "fault"), ("lpar.c", ""), ("main.c", ""),
+        ("npu.c", ""),
         ("platform.[ch]", ""), ("registration.c", "dma"), ("topology.[ch]", "topology"),
         ("compat.h", "dma fault"), ("device.h", "dma fault"), ("nvlink2.h", "dma fault"),
         ("range.h", "fault"), ("region.h", "topology"), ("trace.h", ""))),

@@ -104,6 +104,8 @@ class Rehearsal:
         replace(debugkernel, "_LOGS", self.folder)
         replace(reference, "_LOG", self.folder / "reference-kernel.log")
         replace(bench, "RESULTS", self.folder / "results")
+        # `--ratios` writes it, and the list of mutants reads the names in it.
+        shutil.copy(bench.RATIOS, self.folder / "ratios.json")
         replace(bench, "RATIOS", self.folder / "ratios.json")
         replace(exports, "check", lambda: [])
         replace(page, "case",
