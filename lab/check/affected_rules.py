@@ -251,7 +251,8 @@ RULES = (
          left="the other suites and kernels, docs/kernels.md's counts"),
     *(Rule(f"tests/guest/{name}", suites=suites) for names, suites in (
         ("test_atsd.c test_blocked.c test_flaw.c test_gpu_ram*.c test_life.c test_lpar.c test_map.c "
-         "test_partition.c test_refs.c test_region.c test_reset.c test_rw_limits.c test_trace.c "
+         "test_links.c reset_check.c test_partition.c test_refs.c test_region.c test_reset.c "
+         "test_rw_limits.c test_trace.c "
          "child.c", "basic"),
         ("hooks.c", "basic fault"), ("device.c machine.c nvtest.[ch]", "basic dma topology"),
         ("init.c", _MACHINE), ("test_fault*.c test_copy_map.c fault.[ch]", "fault"),

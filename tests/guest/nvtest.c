@@ -15,7 +15,7 @@
 static const struct test *const basic_lists[] = {
 	region_tests, gpu_ram_tests, gpu_ram_rw_tests, atsd_tests,
 	atsd_platform_tests, trace_tests, flaw_tests, lpar_tests,
-	lpar_provider_tests, life_tests, reset_tests, blocked_tests,
+	lpar_provider_tests, life_tests, reset_tests, links_tests, blocked_tests,
 	refs_tests, rw_limits_tests, lpar_life_tests, partition_tests,
 	map_tests, NULL
 };

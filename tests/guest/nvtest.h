@@ -183,7 +183,7 @@ void close_and_unbind(const char *bdf, unsigned long long lpid, int fd);
 extern const struct test region_tests[], gpu_ram_tests[], gpu_ram_rw_tests[],
 	atsd_tests[], atsd_platform_tests[], lpar_tests[], life_tests[],
 	trace_tests[], flaw_tests[],
-	topology_tests[], reset_tests[], blocked_tests[], race_tests[],
+	topology_tests[], reset_tests[], links_tests[], blocked_tests[], race_tests[],
 	refs_tests[], rw_limits_tests[], partition_tests[], map_tests[],
 	dma_tests[], quarantine_tests[], failnth_tests[],
 	failnth_driver_tests[], walker_tests[], qemu_tests[], kvm_tests[],

@@ -3,6 +3,7 @@
 #ifndef TWO_GPUS_H
 #define TWO_GPUS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,5 +22,10 @@ void put(volatile uint64_t *at, uint64_t value);
 void check_refused(int gpu_fd, volatile uint64_t *at);
 void check_waits(int gpu_fd, volatile uint64_t *at);
 void check_open(int gpu_fd, volatile uint64_t *at);
+
+/* reset_check.c */
+bool faulted(const char *trace, const char *bdf, uint64_t hpa);
+void check_closed(void (*reset)(void), bool waits);
+void check_reset(void (*reset)(void));
 
 #endif /* TWO_GPUS_H */
