@@ -20,7 +20,7 @@ FLAVOUR = "6.12-debug"
 SECONDS = 60
 SHORT_SECONDS = 60
 # Booting, and comparing memory between the rounds. On a machine that is busy the attack itself lasts
-# up to eight times as long.
+# up to eight times as long, without the time in which the emulator waits for a processor.
 _EXTRA_TIME = 90
 _PATIENCE = 8
 

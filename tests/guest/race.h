@@ -16,8 +16,8 @@ enum { TOUCHER, TOUCHER2, COPIER, MAPPER, OTHER_PROCESS, NR_WORKERS };
 struct worker {
 	void (*access)(struct worker *w);
 	uint64_t seed, served;
-	/* Of them, with the GPU open all the time; and begun while it was blocked. */
-	uint64_t known_served, waited;
+	/* Of them, with the GPU open all the time; and while it became something else. */
+	uint64_t known_served, met;
 	char error[128];
 };
 
@@ -42,6 +42,6 @@ void race_stop(void);
 bool race_stopped(void);
 void race_round_is_over(void);
 bool race_complained(void);
-void race_check_workers(uint64_t least_served, uint64_t least_waited);
+void race_check_workers(uint64_t least_served, uint64_t least_met);
 
 #endif /* RACE_H */

@@ -196,8 +196,8 @@ static void real_resets_against_all_D7(void)
 	open_hooks();
 	race_run(real_resets);
 	note("%u resets", nr_resets());
-	/* Each waits once while the GPU is held, about 30 times; fewer on a busy host. */
-	race_check_workers(nr_resets() / 5, nr_resets() / 10);
+	/* A busy host gives each of them little time during a reset. */
+	race_check_workers(nr_resets() / 5, nr_resets() / 5);
 	CHECK(load_word(race_ram, &value));
 }
 
