@@ -88,6 +88,10 @@ class Boot:
         """Instructions of a call on a GPU with so large a window."""
         return self.values[f"call.{name}.{mib}"]
 
+    def beside(self, left: int) -> float:
+        """Instructions of an open, with so many parts of another GPU's RAM left."""
+        return self.values[f"beside.{left}"]
+
 
 # A figure of one boot.
 Compute = Callable[[Boot], float]
@@ -106,6 +110,11 @@ def copy(kind: str, direction: str, kib: int) -> Compute:
 def call(name: str, mib: int) -> Compute:
     """Boot.call() as a figure."""
     return lambda boot: boot.call(name, mib)
+
+
+def beside(left: int) -> Compute:
+    """Boot.beside() as a figure."""
+    return lambda boot: boot.beside(left)
 
 
 def ratio(one: Compute, other: Compute) -> Compute:

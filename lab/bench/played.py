@@ -21,7 +21,7 @@ def lines(**changes: int) -> list[str]:
     for call in ("open", "region_info", "mmap"):
         for mib in page.WINDOWS:
             values[f"call.{call}.{mib}"] = 100
-    values |= {f"call.open_beside.{left}": 100 for left in targets.LEFT}
+    values |= {f"beside.{left}": 100 for left in targets.LEFT}
     values |= {name.replace("__", "."): value for name, value in changes.items()}
     return ["bench-info page 4096", "bench-info leaves 0", f"bench-info len {64 << 20}",
             *(f"bench {name} {value}" for name, value in values.items())]

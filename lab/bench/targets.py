@@ -10,7 +10,7 @@ and to memory that is mapped all the time.
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from .figures import Compute, Figure, Series, call, copy, ratio, touch
+from .figures import Compute, Figure, Series, beside, call, copy, ratio, touch
 
 _SMALL = 4096
 # Parts of another GPU's RAM that are left registered while one is opened.
@@ -91,7 +91,7 @@ def _calls() -> Iterator[Target]:
 def _leftovers() -> Iterator[Target]:
     few, many = LEFT
     yield Target("constant-left_N4", "open, with 4 000 parts of another GPU's RAM left, to one part",
-                 ratio(call("open_beside", many), call("open_beside", few)), most=1.1)
+                 ratio(beside(many), beside(few)), most=1.1)
 
 
 def _size(kib: int) -> str:

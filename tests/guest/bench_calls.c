@@ -82,7 +82,7 @@ static void open_beside(unsigned int left)
 	for (repeat = 0; repeat < 5 * plan.repeats; repeat++) {
 		start = bench_ran();
 		fd = device_open(other);
-		bench_result(bench_ran() - start, "call.open_beside.%u", left);
+		bench_result(bench_ran() - start, "beside.%u", left);
 		device_close(fd);
 	}
 	while (i--)
