@@ -82,8 +82,8 @@ vm_fault_t nvlink2_gate_wait_fault(struct nvlink2_vfio_device *vfio,
  * When this returns, no page of GPU RAM is mapped and no copy is under way; faults
  * and copies wait until nvlink2_gate_unblock(). Nests.
  *
- * What began before has ended when the gate is held for write, and what begins
- * later sees the count, so that the gate need not be held to unmap.
+ * An access that began before has ended when the gate is held for write, and one that
+ * begins later sees the count, so that the gate need not be held to unmap.
  *
  * The caller must not fault on user memory before nvlink2_gate_unblock(): that could
  * be GPU RAM, and wait for itself.

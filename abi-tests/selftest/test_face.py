@@ -61,7 +61,7 @@ def test_committed_face_fits_the_modules(flavour):
 
 
 def test_stripped_modules_show_all_but_prototypes():
-    """What is installed is stripped; the ABI gate can look at that too."""
+    """An installed module is stripped; the ABI gate can look at that too."""
     done = run("--module", *build.modules("6.12-64k").values())
     assert (done.returncode, done.stderr) == (0, "")
     assert "prototypes not looked at" in done.stdout

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/vfio.h>
@@ -236,11 +237,17 @@ static struct {
 	unsigned int served, refused;
 } all_along;
 
+/* It takes the processor from the writer, in the midst of a write, where there is one. */
 static void *touch_and_copy(void *pos)
 {
+	struct timespec pause = { .tv_nsec = 20000 };
+	struct sched_param first = { .sched_priority = 1 };
 	uint64_t value;
 
+	if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &first))
+		all_along.refused++;
 	while (!all_along.stop) {
+		nanosleep(&pause, NULL);
 		all_along.served += load_word(word(ram, MINE), &value);
 		all_along.refused += !load_word(word(ram, MINE), &value);
 		all_along.refused += pread(fd, &value, 8, *(uint64_t *)pos) != 8;
@@ -261,7 +268,7 @@ static void same_power_state_serves_all_N5(void)
 	CHECK_EQ(pread(fd, &ctrl, 2, at), 2);
 	memset(&all_along, 0, sizeof(all_along));
 	CHECK(!pthread_create(&all_along.thread, NULL, touch_and_copy, &pos));
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < 2000; i++) {
 		CHECK_EQ(pwrite(fd, &ctrl, 2, at), 2);
 		sched_yield();
 	}
